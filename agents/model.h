@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One turn of a model, streamed. A provider is one file behind this header. While the answer arrives its text and
+ * thinking go to thoughts; when it has ended whole, the turn is here. An answer that did not end properly is an error.
+ */
+#pragma once
+#include "field.h"
+#include "http.h"
+#include "thoughts.h"
+
+struct model_config {
+	const char *base_url;      /* without the path: https://api.anthropic.com */
+	const char *api_key;       /* NULL = send none */
+	bool key_as_bearer;        /* Authorization: Bearer, else x-api-key */
+	const char *version;       /* anthropic-version */
+	const char *name;          /* default model */
+	int64_t max_tokens;        /* of one turn */
+	int64_t thinking_tokens;   /* budget; 0 = no thinking */
+	size_t turn_bytes;         /* largest answer taken: more is ERR_INPUT "answer_too_large" */
+	struct http_limits limits; /* body_bytes is for error bodies */
+};
+
+struct model {
+	struct http *http;
+	struct model_config config;
+};
+
+struct model_request {
+	const char *name;          /* NULL = the default model */
+	const char *system;
+	const cJSON *messages;     /* array of { role, content: [blocks] } */
+	const cJSON *tools;        /* array of { name, description, input_schema }, or NULL */
+	const char *force_tool;    /* the model must call this tool; NULL = its choice */
+	int64_t max_tokens;        /* 0 = the default */
+};
+
+enum model_block_kind { BLOCK_TEXT, BLOCK_THINKING, BLOCK_TOOL_CALL, BLOCK_OTHER };
+
+struct model_block {
+	enum model_block_kind kind;
+	const char *raw;           /* the block as it goes back to the provider, JSON; signatures byte-identical */
+	const char *text;          /* TEXT, THINKING; else "" */
+	const char *tool_id, *tool_name; /* TOOL_CALL */
+	const cJSON *input;        /* TOOL_CALL; NULL when what came is not a JSON object: input_error says why */
+	const char *input_error;
+};
+
+struct model_usage {
+	int64_t input_tokens, output_tokens, cache_write_tokens, cache_read_tokens;
+};
+
+struct model_turn {
+	struct model_block *blocks;
+	size_t n;
+	const char *stop_reason;   /* end_turn, tool_use, max_tokens, stop_sequence, pause_turn, refusal, ... as sent */
+	struct model_usage usage;
+	const char *message_id;    /* provider's id of the message, or "" */
+	const char *model;         /* that answered */
+};
+
+/*
+ * waits. Errors: 401, 403, 402 ERR_REFUSED "model_auth" | "model_billing"; 400, 404, 413 ERR_INPUT "model_rejected";
+ * 408, 409, 5xx ERR_BUSY "model_error"; 429 ERR_BUSY "model_rate_limited" (ERR_REFUSED "model_spend_limit" when a
+ * spend limit says so); 529 ERR_BUSY "model_overloaded"; retry_after_ms from retry-after-ms or retry-after (seconds or
+ * date). An error event in mid-stream is mapped by its type the same way. A body that is no event stream, or a stream
+ * that breaks the protocol: ERR_BUSY "model_garbage". No message_stop, or a cut body: ERR_NET "model_cut".
+ * On failure *turn is untouched; what had arrived was already shown in thoughts.
+ */
+bool model_turn(struct model *m, struct arena *a, const struct model_request *rq, struct thoughts *thoughts,
+	int64_t deadline, struct model_turn *turn, struct err *e);

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: MIT */
+/* The one place where fibers and libuv meet: parking, waking, deadlines, cancellation, signals. */
+#include "loop.h"
+#include "clock.h"
+#include "task.h"
+
+enum { HOG_MS = 50, SIGNALS = 65 };
+
+static struct {
+	uv_loop_t uv;
+	uv_idle_t idle; /* active while tasks are ready, so that the poll does not sleep */
+	struct task *ready, **ready_end;
+	struct task *current;
+	uv_signal_t *signals[SIGNALS];
+	bool signalled[SIGNALS];
+	struct task *signal_waiter;
+	int64_t torture_at, torture_count;
+	enum err_kind torture_kind;
+} loop;
+
+uv_loop_t *loop_uv(void)
+{
+	return &loop.uv;
+}
+
+struct task *task_self(void)
+{
+	return loop.current;
+}
+
+int64_t deadline_in(int64_t ms)
+{
+	return ms > 0 ? clock_ms() + ms : NEVER_MS;
+}
+
+int64_t deadline_first(int64_t a, int64_t b)
+{
+	return a == NEVER_MS ? b : b == NEVER_MS ? a : MIN_OF(a, b);
+}
+
+/* ---- the ready list ---- */
+
+static void task_free(uv_handle_t *timer)
+{
+	free(timer->data);
+}
+
+static void task_end(struct task *t)
+{
+	fiber_free(t->fiber);
+	uv_close((uv_handle_t *)&t->timer, task_free);
+}
+
+static void task_resume(struct task *t)
+{
+	int64_t before = clock_us();
+	loop.current = t;
+	log_context_set(&t->context);
+	fiber_resume(t->fiber);
+	log_context_set(NULL);
+	loop.current = NULL;
+	int64_t ms = (clock_us() - before) / 1000;
+	if (ms >= HOG_MS)
+		log_write(LOG_WARN, "fiber_hog", "%s ran %ld ms without waiting", fiber_name(t->fiber), (long)ms);
+	if (fiber_ended(t->fiber))
+		task_end(t);
+}
+
+static void run_ready(uv_idle_t *idle)
+{
+	struct task *t = loop.ready;
+	loop.ready = NULL; /* whoever gets ready meanwhile has its turn after the next poll */
+	loop.ready_end = &loop.ready;
+	for (struct task *next; t; t = next) {
+		next = t->ready_next;
+		t->ready = false;
+		task_resume(t);
+	}
+	if (!loop.ready)
+		uv_idle_stop(idle);
+}
+
+static void task_ready(struct task *t)
+{
+	if (t->ready)
+		return;
+	t->ready = true;
+	t->ready_next = NULL;
+	*loop.ready_end = t;
+	loop.ready_end = &t->ready_next;
+	uv_idle_start(&loop.idle, run_ready);
+}
+
+void task_wake(struct task *t)
+{
+	if (!t)
+		return;
+	t->woken = true;
+	if (t != loop.current)
+		task_ready(t);
+}
+
+void task_cancel(struct task *t)
+{
+	t->cancelled = true;
+	if (t != loop.current)
+		task_ready(t);
+}
+
+bool task_cancelled(void)
+{
+	return loop.current->cancelled;
+}
+
+void task_cancel_clear(void)
+{
+	loop.current->cancelled = false;
+}
+
+void task_context_set(int64_t request_id, const char *agent)
+{
+	loop.current->context = (struct log_context){ request_id, agent };
+}
+
+/* ---- tasks ---- */
+
+static void task_body(void *arg)
+{
+	struct task *t = arg;
+	struct err e = { 0 };
+	bool ok = t->body(t->arg, &e);
+	group_leave(t->group, t, ok, &e);
+}
+
+struct task *task_new(const char *name, loop_body body, void *arg, struct group *g, struct err *e)
+{
+	struct task *t = mem_alloc(sizeof(*t));
+	*t = (struct task){ .body = body, .arg = arg, .group = g };
+	t->fiber = fiber_new(name, task_body, t);
+	if (!t->fiber) {
+		free(t);
+		FAIL(e, ERR_BUSY, "no_stack", "no stack for fiber %s: %zu fibers live (vm.max_map_count?)", name, fiber_count());
+		return NULL;
+	}
+	fiber_tag_set(t->fiber, t);
+	uv_timer_init(&loop.uv, &t->timer);
+	t->timer.data = t;
+	if (loop.current) {
+		t->context = loop.current->context;
+		t->tortured = loop.current->tortured;
+	}
+	task_ready(t);
+	return t;
+}
+
+void task_suspend(void)
+{
+	fiber_suspend();
+}
+
+/* ---- parking ---- */
+
+static void on_deadline(uv_timer_t *timer)
+{
+	struct task *t = timer->data;
+	t->timed_out = true;
+	task_ready(t);
+}
+
+static void timer_start(struct task *t, int64_t deadline)
+{
+	int64_t now = (int64_t)uv_now(&loop.uv);
+	t->timed_out = false;
+	if (deadline != NEVER_MS)
+		uv_timer_start(&t->timer, on_deadline, (uint64_t)MAX_OF(deadline - now, (int64_t)0), 0);
+}
+
+static bool fail_cancelled(struct err *e)
+{
+	return FAIL(e, ERR_CANCELLED, "cancelled", "cancelled");
+}
+
+static bool fail_tortured(struct task *t, struct err *e)
+{
+	if (loop.torture_kind == ERR_CANCELLED)
+		t->cancelled = true;
+	return FAIL(e, loop.torture_kind, "torture", "wait %ld failed on purpose", (long)loop.torture_at);
+}
+
+bool loop_park(int64_t deadline, struct err *e)
+{
+	struct task *t = loop.current;
+	if (t->tortured && ++loop.torture_count == loop.torture_at)
+		return fail_tortured(t, e);
+	if (!t->woken && !t->cancelled) {
+		timer_start(t, deadline);
+		do
+			task_suspend();
+		while (!t->woken && !t->cancelled && !t->timed_out);
+		uv_timer_stop(&t->timer);
+	}
+	if (t->cancelled)
+		return fail_cancelled(e);
+	if (!t->woken)
+		return FAIL(e, ERR_TIMEOUT, "deadline", "deadline passed");
+	t->woken = false;
+	return true;
+}
+
+bool loop_sleep(int64_t ms, struct err *e)
+{
+	int64_t until = clock_ms() + ms;
+	while (loop_park(until, e))
+		;
+	bool slept = e->kind == ERR_TIMEOUT && clock_ms() >= until;
+	if (slept)
+		*e = (struct err){ 0 };
+	return slept;
+}
+
+int64_t loop_torture(int64_t k, enum err_kind kind)
+{
+	int64_t counted = loop.torture_count;
+	loop.torture_at = k;
+	loop.torture_kind = kind;
+	loop.torture_count = 0;
+	return counted;
+}
+
+void task_torture_mark(void)
+{
+	loop.current->tortured = true;
+}
+
+/* ---- descriptors ---- */
+
+struct watch {
+	uv_poll_t poll;
+	struct task *waiter;
+	int events; /* that the poll is started with; 0 = stopped */
+	int happened;
+};
+
+/* An event nobody waits for stops the watch: level-triggered, it would come again at once. */
+static void on_event(uv_poll_t *poll, int status, int events)
+{
+	struct watch *w = poll->data;
+	w->happened |= status < 0 ? UV_READABLE | UV_WRITABLE : events; /* trouble shows at the next read */
+	if (status < 0 || !w->waiter) {
+		uv_poll_stop(poll);
+		w->events = 0;
+	}
+	task_wake(w->waiter);
+}
+
+struct watch *watch_new(int fd)
+{
+	struct watch *w = mem_alloc(sizeof(*w));
+	int rc = uv_poll_init(&loop.uv, &w->poll, fd);
+	if (rc != 0) {
+		log_write(LOG_ERROR, "watch_failed", "descriptor %d: %s", fd, uv_strerror(rc));
+		abort();
+	}
+	w->poll.data = w;
+	return w;
+}
+
+static void watch_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+void watch_free(struct watch *w)
+{
+	if (w)
+		uv_close((uv_handle_t *)&w->poll, watch_closed);
+}
+
+bool watch_wait(struct watch *w, bool readable, bool writable, int64_t deadline, struct err *e)
+{
+	int wanted = (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0);
+	bool ok = true;
+	w->happened = 0;
+	w->waiter = loop.current;
+	if (w->events != wanted)
+		uv_poll_start(&w->poll, wanted, on_event);
+	w->events = wanted;
+	while (ok && !w->happened)
+		ok = loop_park(deadline, e);
+	w->waiter = NULL;
+	return ok;
+}
+
+bool loop_wait_fd(int fd, bool readable, bool writable, int64_t deadline, struct err *e)
+{
+	struct watch *w = watch_new(fd);
+	bool ok = watch_wait(w, readable, writable, deadline, e);
+	watch_free(w);
+	return ok;
+}
+
+/* ---- signals ---- */
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+	(void)handle;
+	loop.signalled[number] = true;
+	task_wake(loop.signal_waiter);
+}
+
+static void signal_watch(int number)
+{
+	if (loop.signals[number])
+		return;
+	loop.signals[number] = mem_alloc(sizeof(uv_signal_t));
+	uv_signal_init(&loop.uv, loop.signals[number]);
+	uv_signal_start(loop.signals[number], on_signal, number);
+}
+
+static bool signal_take(const int *signals, size_t n, int *number)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (loop.signalled[signals[i]]) {
+			loop.signalled[signals[i]] = false;
+			*number = signals[i];
+			return true;
+		}
+	}
+	return false;
+}
+
+bool loop_wait_signal(const int *signals, size_t n, int *number, struct err *e)
+{
+	bool ok = true;
+	for (size_t i = 0; i < n; i++)
+		signal_watch(signals[i]);
+	loop.signal_waiter = loop.current;
+	while (ok && !signal_take(signals, n, number))
+		ok = loop_park(NEVER_MS, e);
+	loop.signal_waiter = NULL;
+	return ok;
+}
+
+/* ---- the loop ---- */
+
+bool loop_open(struct err *e)
+{
+	memset(&loop, 0, sizeof(loop));
+	loop.ready_end = &loop.ready;
+	int rc = uv_loop_init(&loop.uv);
+	if (rc != 0)
+		return FAIL(e, ERR_BUG, "no_loop", "event loop: %s", uv_strerror(rc));
+	uv_idle_init(&loop.uv, &loop.idle);
+	return true;
+}
+
+static void signal_closed(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+static void complain(uv_handle_t *handle, void *arg)
+{
+	(void)arg;
+	log_write(LOG_ERROR, "handle_left_open", "%s", uv_handle_type_name(handle->type));
+}
+
+void loop_close(void)
+{
+	for (size_t i = 0; i < SIGNALS; i++)
+		if (loop.signals[i])
+			uv_close((uv_handle_t *)loop.signals[i], signal_closed);
+	uv_close((uv_handle_t *)&loop.idle, NULL);
+	while (uv_run(&loop.uv, UV_RUN_NOWAIT))
+		;
+	if (uv_loop_close(&loop.uv) != 0) {
+		uv_walk(&loop.uv, complain, NULL);
+		abort();
+	}
+}
+
+bool loop_run(const char *name, loop_body body, void *arg, struct err *e)
+{
+	struct group root = { 0 };
+	if (!group_start(&root, name, body, arg, e))
+		return false;
+	while (root.running) {
+		if (!uv_run(&loop.uv, UV_RUN_ONCE) && root.running && !loop.ready) {
+			log_write(LOG_ERROR, "deadlock", "%zu fibers wait for nothing", fiber_count());
+			abort();
+		}
+	}
+	if (root.failed)
+		*e = root.error;
+	return !root.failed;
+}
