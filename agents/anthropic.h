@@ -25,7 +25,7 @@ enum {
 
 /* ---- anthropic_request.c ---- */
 
-/* Byte for byte the same for the same request. ERR_INPUT "request_too_large", "bad_option". */
+/* Byte for byte the same for the same request. ERR_INPUT "request_too_large". */
 bool anthropic_request_body(struct arena *a, const struct model_config *c, const struct model_request *rq,
 	struct str *body, struct err *e);
 /* Ends with { 0 }. */
@@ -60,6 +60,7 @@ struct anthropic_block {
 
 /* NULL and e when the block could not go back to the API. limit bounds what grows in it. */
 struct anthropic_block *anthropic_block_new(struct arena *a, const cJSON *start, size_t limit, struct err *e);
+bool anthropic_block_cite(struct arena *a, struct anthropic_block *b, const cJSON *citation, struct err *e);
 /* False when the block has nothing that may go back. */
 bool anthropic_block_read(struct arena *a, const struct anthropic_block *b, struct model_block *out);
 

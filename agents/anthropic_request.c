@@ -19,21 +19,14 @@ static void put_tools(cJSON *o, const struct model_request *rq)
 	json_put_bool(choice, "disable_parallel_tool_use", true);
 }
 
-/* The API takes no thinking beside a forced tool. A turn that asks for less than the budget does without. */
-static bool put_thinking(cJSON *o, const struct model_config *c, const struct model_request *rq, struct err *e)
+/* The API takes no thinking beside a forced tool, and none that fills the whole turn: such a turn does without. */
+static void put_thinking(cJSON *o, const struct model_config *c, const struct model_request *rq, int64_t max_tokens)
 {
-	int64_t max_tokens = rq->max_tokens ? rq->max_tokens : c->max_tokens;
-	if (c->thinking_tokens <= 0 || rq->force_tool)
-		return true;
-	if (c->thinking_tokens >= c->max_tokens)
-		return FAIL(e, ERR_INPUT, "bad_option", "model.thinking_tokens (%ld) must be below model.max_tokens (%ld)",
-			c->thinking_tokens, c->max_tokens);
-	if (c->thinking_tokens >= max_tokens)
-		return true;
+	if (c->thinking_tokens <= 0 || rq->force_tool || c->thinking_tokens >= max_tokens)
+		return;
 	cJSON *thinking = json_put_object(o, "thinking");
 	json_put_text(thinking, "type", "enabled");
 	json_put_i64(thinking, "budget_tokens", c->thinking_tokens);
-	return true;
 }
 
 bool anthropic_request_body(struct arena *a, const struct model_config *c, const struct model_request *rq,
@@ -41,13 +34,13 @@ bool anthropic_request_body(struct arena *a, const struct model_config *c, const
 {
 	ARENA_SCOPE(tmp); /* only the finished text stays for the time of the stream */
 	cJSON *o = json_object(tmp);
+	int64_t max_tokens = rq->max_tokens ? rq->max_tokens : c->max_tokens;
 	json_put_text(o, "model", rq->name ? rq->name : c->name);
-	json_put_i64(o, "max_tokens", rq->max_tokens ? rq->max_tokens : c->max_tokens);
+	json_put_i64(o, "max_tokens", max_tokens);
 	if (rq->system && *rq->system)
 		json_put_text(o, "system", rq->system);
 	put_tools(o, rq);
-	if (!put_thinking(o, c, rq, e))
-		return false;
+	put_thinking(o, c, rq, max_tokens);
 	json_put_bool(o, "stream", true);
 	json_put_raw(o, "messages", json_print(tmp, rq->messages));
 	struct str text = str_of(json_print(tmp, o));

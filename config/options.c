@@ -19,21 +19,21 @@ static const char *const key_headers[] = { "bearer", "x-api-key", NULL };
 #define PLACE(c_type, member) _Generic(((struct config *)0)->member, c_type: offsetof(struct config, member))
 #define ROW(section, name, kind, place, value, ...) \
 	{ .path = #section "." #name, .type = kind, .offset = place, .preset = value, __VA_ARGS__ }
-#define INTEGER(section, name, value, low, high, ...) \
-	ROW(section, name, OPTION_INTEGER, PLACE(int64_t, section.name), value, .min = low, .max = high, .text = __VA_ARGS__)
-#define DURATION(section, name, value, low, high, ...) \
-	ROW(section, name, OPTION_DURATION, PLACE(int64_t, section.name##_ms), value, .min = low, .max = high, .text = __VA_ARGS__)
-#define SIZE(section, name, value, low, high, ...) \
-	ROW(section, name, OPTION_SIZE, PLACE(int64_t, section.name), value, .min = low, .max = high, .text = __VA_ARGS__)
+#define NUMBER(section, name, kind, member, value, low, high, ...) \
+	ROW(section, name, kind, PLACE(int64_t, section.member), value, .min = low, .max = high, .text = __VA_ARGS__)
+#define INTEGER(section, name, ...) NUMBER(section, name, OPTION_INTEGER, name, __VA_ARGS__)
+#define DURATION(section, name, ...) NUMBER(section, name, OPTION_DURATION, name##_ms, __VA_ARGS__)
+#define SIZE(section, name, ...) NUMBER(section, name, OPTION_SIZE, name, __VA_ARGS__)
 #define BOOL(section, name, value, ...) \
 	ROW(section, name, OPTION_BOOL, PLACE(bool, section.name), value, .text = __VA_ARGS__)
 #define CHOICE(section, name, c_type, list, value, ...) \
 	ROW(section, name, OPTION_CHOICE, PLACE(c_type, section.name), value, .choices = list, .text = __VA_ARGS__)
 #define TEXT(section, name, value, low, high, ...) \
-	ROW(section, name, OPTION_TEXT, PLACE(const char *, section.name), value, .min = low, .max = high, .text = __VA_ARGS__)
-#define URL(section, name, schemes, value, low, ...) \
-	ROW(section, name, OPTION_URL, PLACE(const char *, section.name), value, .min = low, .max = 2048, .choices = schemes, \
+	ROW(section, name, OPTION_TEXT, PLACE(const char *, section.name), value, .min = low, .max = high, \
 		.text = __VA_ARGS__)
+#define URL(section, name, list, value, low, ...) \
+	ROW(section, name, OPTION_URL, PLACE(const char *, section.name), value, .min = low, .max = 2048, \
+		.choices = list, .text = __VA_ARGS__)
 
 const struct config_section config_sections[] = {
 	{ "database", "Postgres: the queue, the log and the app's tables." },
@@ -48,39 +48,56 @@ const struct config_section config_sections[] = {
 const size_t config_sections_n = COUNT(config_sections);
 
 const struct config_option config_options[] = {
-	URL(database, url, postgres_schemes, "", 0, "Where Postgres is. With a pooler: one in session mode, or prepare and listen off.",
+	URL(database, url, postgres_schemes, "", 0,
+		"Where Postgres is. With a pooler: one in session mode, or prepare and listen off.",
 		.secret = true, .alias = "DATABASE_URL", .example = "postgresql://user:password@localhost:5432/app"),
 	INTEGER(database, pool, "4", 1, 64, "Connections of one process for tools and turns."),
-	DURATION(database, connect_timeout, "5s", 100, 5 * MINUTE, "Longest wait for one connection to open."),
-	BOOL(database, prepare, "true", "Prepare each query once a connection. Off for poolers in transaction mode."),
-	BOOL(database, listen, "true", "Wake by LISTEN/NOTIFY. Off for poolers in transaction mode: worker.poll alone wakes then."),
+	DURATION(database, connect_timeout, "5s", 100, 5 * MINUTE,
+		"Longest wait for one connection to open."),
+	BOOL(database, prepare, "true",
+		"Prepare each query once a connection. Off for poolers in transaction mode."),
+	BOOL(database, listen, "true",
+		"Wake by LISTEN/NOTIFY. Off for poolers in transaction mode: worker.poll alone wakes then."),
 
 	INTEGER(worker, processes, "0", 0, 256, "Processes of one thread each; 0 = one per core."),
 	INTEGER(worker, slots, "1000", 1, 20000, "Requests at once in one process."),
-	DURATION(worker, lease, "15s", 2 * SECOND, 10 * MINUTE, "A worker silent this long is taken for dead and its requests run again elsewhere."),
-	DURATION(worker, poll, "1s", 50, MINUTE, "How often an idle worker looks for requests that nobody announced."),
-	DURATION(worker, drain, "30s", 0, HOUR, "Time that running requests get to end after SIGTERM; then they go back to the queue."),
+	DURATION(worker, lease, "15s", 2 * SECOND, 10 * MINUTE,
+		"A worker silent this long is taken for dead and its requests run again elsewhere."),
+	DURATION(worker, poll, "1s", 50, MINUTE,
+		"How often an idle worker looks for requests that nobody announced."),
+	DURATION(worker, drain, "30s", 0, HOUR,
+		"Time that running requests get to end after SIGTERM; then they go back to the queue."),
 
 	INTEGER(queue, batch, "100", 1, 1000, "Requests claimed at once, at most."),
 	INTEGER(queue, max_attempts, "5", 1, 100, "Attempts before a request fails for good."),
-	DURATION(queue, backoff_base, "2s", 100, 10 * MINUTE, "Wait before the second attempt; it doubles with each one."),
+	DURATION(queue, backoff_base, "2s", 100, 10 * MINUTE,
+		"Wait before the second attempt; it doubles with each one."),
 	DURATION(queue, backoff_max, "5m", SECOND, 24 * HOUR, "Longest wait between two attempts."),
 
-	DURATION(log, flush_interval, "250ms", 10, 10 * SECOND, "Longest time that a thought waits before it is written."),
+	DURATION(log, flush_interval, "250ms", 10, 10 * SECOND,
+		"Longest time that a thought waits before it is written."),
 	SIZE(log, flush_bytes, "4KiB", 256, 64 * KIB, "Thoughts of this size are written at once."),
-	SIZE(log, row_bytes, "64KiB", KIB, 256 * KIB, "Largest message or data of one row; more becomes several rows or is cut."),
-	CHOICE(log, level, enum log_level, log_levels, "info", "What the worker's own log on stderr shows."),
+	SIZE(log, row_bytes, "64KiB", KIB, 256 * KIB,
+		"Largest message or data of one row; more becomes several rows or is cut."),
+	CHOICE(log, level, enum log_level, log_levels, "info",
+		"What the worker's own log on stderr shows."),
 
-	URL(model, base_url, http_schemes, "https://api.anthropic.com", 1, "The provider, or a gateway that speaks its format; without the path."),
-	TEXT(model, api_key, "", 0, 4096, "Key of the provider.", .secret = true, .alias = "ANTHROPIC_API_KEY", .example = "the-key"),
-	CHOICE(model, key_header, enum config_key_header, key_headers, "bearer", "How the key is sent: Authorization: Bearer, or x-api-key."),
+	URL(model, base_url, http_schemes, "https://api.anthropic.com", 1,
+		"The provider, or a gateway that speaks its format; without the path."),
+	TEXT(model, api_key, "", 0, 4096,
+		"Key of the provider.", .secret = true, .alias = "ANTHROPIC_API_KEY", .example = "the-key"),
+	CHOICE(model, key_header, enum config_key_header, key_headers, "bearer",
+		"How the key is sent: Authorization: Bearer, or x-api-key."),
 	TEXT(model, version, "2026-10-21", 1, 64, "The anthropic-version header."),
 	TEXT(model, name, "claude-sonnet-4-5", 1, 128, "Model of agents that name none."),
 	INTEGER(model, max_tokens, "8192", 1, 128000, "Longest answer of one turn, thinking included."),
-	INTEGER(model, thinking_tokens, "0", 1024, 64000, "Thinking budget of one turn, below max_tokens; 0 = no thinking.", .or_zero = true),
-	DURATION(model, connect_timeout, "10s", 100, 5 * MINUTE, "Longest wait for a connection to the provider."),
-	DURATION(model, first_byte_timeout, "60s", SECOND, 30 * MINUTE, "Longest wait for an answer to begin."),
-	DURATION(model, stall_timeout, "60s", SECOND, 30 * MINUTE, "Longest silence within an answer."),
+	INTEGER(model, thinking_tokens, "0", 1024, 64000,
+		"Thinking budget of one turn, below max_tokens; 0 = no thinking.", .or_zero = true),
+	DURATION(model, connect_timeout, "10s", 100, 5 * MINUTE,
+		"Longest wait for a connection to the provider."),
+	DURATION(model, first_byte_timeout, "1m", SECOND, 30 * MINUTE,
+		"Longest wait for an answer to begin."),
+	DURATION(model, stall_timeout, "1m", SECOND, 30 * MINUTE, "Longest silence within an answer."),
 	DURATION(model, turn_timeout, "10m", SECOND, 2 * HOUR, "Longest time of one turn."),
 	SIZE(model, answer_bytes, "1MiB", 4 * KIB, 64 * MIB, "Largest answer of one turn."),
 
@@ -89,10 +106,13 @@ const struct config_option config_options[] = {
 	INTEGER(limits, turn_tools, "32", 1, 256, "Tool calls of one turn."),
 	DURATION(limits, run_time, "15m", SECOND, 24 * HOUR, "Longest time of one attempt."),
 	DURATION(limits, tool_time, "30s", 100, HOUR, "Longest time of one tool call."),
-	SIZE(limits, tool_result_bytes, "32KiB", KIB, MIB, "Largest tool result that the model sees; more is cut and says so."),
-	INTEGER(limits, children, "6", 0, 100, "Requests that one request may start and wait for; 0 = none."),
+	SIZE(limits, tool_result_bytes, "32KiB", KIB, MIB,
+		"Largest tool result that the model sees; more is cut and says so."),
+	INTEGER(limits, children, "6", 0, 100,
+		"Requests that one request may start and wait for; 0 = none."),
 
-	SIZE(fiber, stack, "256KiB", 64 * KIB, 8 * MIB, "Address space of a running request's stack; only what is touched takes memory."),
+	SIZE(fiber, stack, "256KiB", 64 * KIB, 8 * MIB,
+		"Address space of a running request's stack; only what is touched takes memory."),
 
 	URL(redis, url, redis_schemes, "", 0, "Where Redis is; leave it out to do without.",
 		.secret = true, .example = "redis://:password@localhost:6379/0"),
@@ -107,29 +127,34 @@ const struct config_order config_orders[] = {
 const size_t config_orders_n = COUNT(config_orders);
 /* clang-format on */
 
-size_t option_names(struct arena *a, struct option_name **out)
+static const char *variable_of(struct arena *a, const char *path)
 {
-	size_t n = 0;
-	*out = arena_alloc(a, 2 * config_options_n * sizeof(**out));
-	for (const struct config_option *o = config_options; o < config_options + config_options_n; o++) {
-		(*out)[n++] = (struct option_name){ o, false };
-		if (o->secret)
-			(*out)[n++] = (struct option_name){ o, true };
-	}
-	return n;
-}
-
-const char *option_path(struct arena *a, struct option_name name)
-{
-	return arena_printf(a, "%s%s", name.option->path, name.is_file ? "_file" : "");
-}
-
-const char *option_env(struct arena *a, struct option_name name)
-{
-	char *env = arena_printf(a, "DROVER_%s", option_path(a, name));
-	for (char *p = env; *p; p++)
+	char *variable = arena_printf(a, "DROVER_%s", path);
+	for (char *p = variable; *p; p++)
 		*p = *p == '.' ? '_' : (char)toupper((unsigned char)*p);
-	return env;
+	return variable;
+}
+
+static void add_name(struct arena *a, struct option_names *to, struct option_name name)
+{
+	const char *path = arena_printf(a, "%s%s", name.option->path, name.is_file ? "_file" : "");
+	to->names[to->n] = name;
+	to->paths[to->n] = path;
+	to->variables[to->n++] = variable_of(a, path);
+}
+
+void option_names(struct arena *a, struct option_names *out)
+{
+	size_t most = 2 * config_options_n;
+	out->n = 0;
+	out->names = arena_alloc(a, most * sizeof(*out->names));
+	out->paths = arena_alloc(a, most * sizeof(*out->paths));
+	out->variables = arena_alloc(a, most * sizeof(*out->variables));
+	for (const struct config_option *o = config_options; o < config_options + config_options_n; o++) {
+		add_name(a, out, (struct option_name){ o, false });
+		if (o->secret)
+			add_name(a, out, (struct option_name){ o, true });
+	}
 }
 
 const struct config_option *option_find(const char *path)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The option table: one row is an option of the file, a variable of the environment, its check and its documentation. */
+/* The option table: a row is an option of the file, a variable of the environment, a check and a piece of the help. */
 #pragma once
 #include "arena.h"
 #include "err.h"
@@ -45,10 +45,14 @@ struct option_name {
 	bool is_file; /* the form that names a file with the secret */
 };
 
-/* All names of the table: each option, and the _file form of each secret. */
-size_t option_names(struct arena *a, struct option_name **out);
-const char *option_path(struct arena *a, struct option_name name); /* "model.api_key_file" */
-const char *option_env(struct arena *a, struct option_name name);  /* "DROVER_MODEL_API_KEY_FILE" */
+/* All names: each option, and the _file form of each secret; the arrays go together. */
+struct option_names {
+	size_t n;
+	struct option_name *names;
+	const char **paths;     /* "model.api_key_file" */
+	const char **variables; /* "DROVER_MODEL_API_KEY_FILE" */
+};
+void option_names(struct arena *a, struct option_names *out);
 const struct config_option *option_find(const char *path);         /* NULL */
 
 /* Checks the text and writes the value into its place in c. ERR_INPUT "bad_option"; the message never repeats text. */

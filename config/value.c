@@ -11,8 +11,8 @@ struct unit {
 /* Largest first: a value is shown in the first unit that divides it. */
 static const struct unit duration_units[] = { { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 }, { 0 } };
 static const struct unit size_units[] = {
-	{ "GiB", 1 << 30 }, { "GB", 1000000000 }, { "MiB", 1 << 20 }, { "MB", 1000000 }, { "KiB", 1 << 10 }, { "KB", 1000 },
-	{ "B", 1 }, { 0 },
+	{ "GiB", 1 << 30 }, { "GB", 1000000000 }, { "MiB", 1 << 20 }, { "MB", 1000000 },
+	{ "KiB", 1 << 10 }, { "KB", 1000 }, { "B", 1 }, { 0 },
 };
 
 static void *place_of(const struct config_option *o, struct config *c)
@@ -36,7 +36,7 @@ static const char *show_number(const struct config_option *o, struct arena *a, i
 	return arena_printf(a, "%lld", (long long)n);
 }
 
-/* "a, b or c", with what stands before and after each. */
+/* "a, b or c", with what follows each. */
 static const char *show_choices(const struct config_option *o, struct arena *a, const char *after)
 {
 	const char *all = "";
@@ -63,7 +63,8 @@ const char *option_range(const struct config_option *o, struct arena *a)
 	case OPTION_SIZE:
 		break;
 	}
-	return arena_printf(a, "%s%s..%s", o->or_zero ? "0 or " : "", show_number(o, a, o->min), show_number(o, a, o->max));
+	const char *zero = o->or_zero ? "0 or " : "";
+	return arena_printf(a, "%s%s..%s", zero, show_number(o, a, o->min), show_number(o, a, o->max));
 }
 
 static bool fail_value(struct err *e, const char *must)
@@ -89,9 +90,9 @@ static bool set_choice(const struct config_option *o, struct arena *a, struct st
 			return true;
 		}
 	}
-	fail_value(e, option_range(o, a));
 	const char *near = str_nearest(text, o->choices, n);
-	return near ? FAIL(e, ERR_INPUT, "bad_option", "must be %s; did you mean %s?", option_range(o, a), near) : false;
+	const char *hint = near ? arena_printf(a, "; did you mean %s?", near) : "";
+	return fail_value(e, arena_printf(a, "%s%s", option_range(o, a), hint));
 }
 
 static bool read_scaled(struct str text, const struct unit *units, bool unit_needed, int64_t *out)
@@ -145,27 +146,32 @@ static bool has_bytes_up_to(struct str text, unsigned char highest)
 	return false;
 }
 
-static bool set_text(const struct config_option *o, struct arena *a, struct str text, struct config *c, struct err *e)
+static bool keep_text(const struct config_option *o, struct arena *a, struct str text, struct config *c, struct err *e)
 {
 	if ((int64_t)text.n < o->min)
-		return fail_value(e, "some text, it is empty");
+		return fail_value(e, "some text: it is empty");
 	if ((int64_t)text.n > o->max)
 		return fail_value(e, arena_printf(a, "at most %lld bytes long", (long long)o->max));
 	if (!utf8_valid(text) || has_bytes_up_to(text, 0x1F))
 		return fail_value(e, "text in UTF-8 without line breaks and control characters");
-	if (o->secret && has_bytes_up_to(text, ' '))
-		return fail_value(e, "one word: it has blanks in it; give the secret alone");
 	*(const char **)place_of(o, c) = arena_text(a, text);
 	return true;
+}
+
+static bool set_text(const struct config_option *o, struct arena *a, struct str text, struct config *c, struct err *e)
+{
+	if (o->secret && has_bytes_up_to(text, ' '))
+		return fail_value(e, "one word, the secret alone: it has blanks or line breaks in it");
+	return keep_text(o, a, text, c, e);
 }
 
 /* Only what tells a URL from a slip; the library that opens it is the judge of the rest. */
 static bool is_url(const struct config_option *o, struct str text)
 {
 	for (const char *const *scheme = o->choices; *scheme; scheme++) {
-		struct str rest = { text.p + strlen(*scheme), text.n - strlen(*scheme) };
-		if (str_starts(text, *scheme) && str_starts(rest, "://"))
-			return rest.n > 3 && !has_bytes_up_to(text, ' ');
+		size_t n = strlen(*scheme);
+		if (str_starts(text, *scheme) && str_starts((struct str){ text.p + n, text.n - n }, "://"))
+			return text.n > n + 3 && !has_bytes_up_to(text, ' ');
 	}
 	return false;
 }
@@ -175,16 +181,16 @@ static bool set_url(const struct config_option *o, struct arena *a, struct str t
 	bool none = o->min == 0 && text.n == 0;
 	if (!none && !is_url(o, text))
 		return fail_value(e, arena_printf(a, "a URL without blanks: %s", option_range(o, a)));
-	struct config_option as_text = *o;
-	as_text.secret = false;
-	return set_text(&as_text, a, text, c, e);
+	return keep_text(o, a, text, c, e);
 }
 
 bool option_set(const struct config_option *o, struct arena *a, struct str text, struct config *c, struct err *e)
 {
-	static bool (*const set[])(const struct config_option *, struct arena *, struct str, struct config *, struct err *) = {
-		[OPTION_TEXT] = set_text,       [OPTION_URL] = set_url,     [OPTION_INTEGER] = set_number, [OPTION_BOOL] = set_bool,
-		[OPTION_DURATION] = set_number, [OPTION_SIZE] = set_number, [OPTION_CHOICE] = set_choice,
+	static bool (*const set[])(const struct config_option *, struct arena *, struct str, struct config *,
+		struct err *) = {
+		[OPTION_TEXT] = set_text,     [OPTION_URL] = set_url,           [OPTION_CHOICE] = set_choice,
+		[OPTION_BOOL] = set_bool,     [OPTION_INTEGER] = set_number,    [OPTION_SIZE] = set_number,
+		[OPTION_DURATION] = set_number,
 	};
 	return set[o->type](o, a, text, c, e);
 }

@@ -204,6 +204,21 @@ static bool take_event(struct loader *l, const yaml_event_t *event, struct err *
 	}
 }
 
+/*
+ * Tags are refused anyway, and libyaml compares each directive with each: 1 MiB of them took seconds. The bytes are the
+ * ends of all that YAML calls a line break.
+ */
+static bool check_directives(const struct loader *l, struct err *e)
+{
+	static const char breaks[] = { '\n', '\r', '\x85', '\xA8', '\xA9' };
+	const char *end = l->text.p + l->text.n;
+	for (const char *p = l->text.p; (p = memmem(p, (size_t)(end - p), "%TAG", 4)); p++)
+		if (p == l->text.p || memchr(breaks, p[-1], sizeof(breaks)))
+			return yaml_fail(place_of_byte(l, (size_t)(p - l->text.p)), e,
+				"tag directives (%%TAG) are not supported: take it away");
+	return true;
+}
+
 static bool take_events(struct loader *l, struct err *e)
 {
 	for (bool ended = false; !ended;) {
@@ -249,7 +264,7 @@ const struct yaml_node *yaml_load(struct arena *a, const char *file, struct str 
 	arena_defer(tmp, parser_end, &l->parser);
 	yaml_parser_set_encoding(&l->parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&l->parser, (const yaml_char_t *)l->text.p, l->text.n);
-	if (!take_events(l, e))
+	if (!check_directives(l, e) || !take_events(l, e))
 		return NULL;
 	if (!l->root)
 		add_node(l, YAML_TEXT, start, "")->plain = true;

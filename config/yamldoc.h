@@ -19,7 +19,7 @@ struct yaml_place {
 
 struct yaml_node {
 	enum yaml_kind kind;
-	bool plain;                  /* TEXT without quotes: only then may true, null or 12 mean more than their letters */
+	bool plain;                  /* TEXT without quotes: true, null or 12 may mean more than their letters */
 	const char *text;            /* TEXT: valid UTF-8; else "" */
 	const char *key;             /* its name in the mapping around it; else "" */
 	struct yaml_place place;     /* of the value */

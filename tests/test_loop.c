@@ -230,7 +230,7 @@ static void die_of_overflow(int out)
 TEST(an_overflow_ends_the_process_and_names_its_fiber)
 {
 	int ends[2], status;
-	char said[4096] = "";
+	char said[2048] = "";
 	REQUIRE(pipe(ends) == 0);
 	pid_t pid = fork();
 	if (pid == 0)

@@ -58,7 +58,8 @@ bool buf_printf(struct buf *b, const char *format, ...)
 	va_list args, again;
 	va_start(args, format);
 	va_copy(again, args);
-	int n = vsnprintf(NULL, 0, format, args);
+	char none[1];
+	int n = vsnprintf(none, 0, format, args);
 	va_end(args);
 	bool fits = buf_reserve(b, (size_t)n);
 	if (fits) {

@@ -46,6 +46,7 @@ struct pg_rows {
 const char *pg_text(const struct pg_rows *rows, int row, const char *column); /* NULL for null */
 int64_t pg_i64(const struct pg_rows *rows, int row, const char *column);      /* 0 for null */
 bool pg_bool(const struct pg_rows *rows, int row, const char *column);        /* false for null */
+const char *pg_first(const struct pg_rows *rows);                             /* first column of the first row */
 /* All rows as a JSON array of objects of text, numbers, booleans and JSON by column type: what a tool shows the model. */
 cJSON *pg_rows_json(struct arena *a, const struct pg_rows *rows);
 cJSON *pg_row_json(struct arena *a, const struct pg_rows *rows, int row);

@@ -46,8 +46,8 @@ language sql stable security definer set search_path = '' as $$
 	select m.workspace_id from psa.members m
 	where m.user_id = (select auth.uid()) and (not writing or m.role <> 'viewer')
 $$;
-comment on function psa.my_workspaces is 'Workspaces of the user in the claims; writing: those where agents may write for '
-	'this user. Policies use it as "in (select ...)", so it runs once a query and not once a row.';
+comment on function psa.my_workspaces is 'Workspaces of the user in the claims; writing: those where agents may '
+	'write for this user. Policies use it as "in (select ...)", so it runs once a query and not once a row.';
 
 create function psa.is_member(workspace uuid) returns boolean
 language sql stable security definer set search_path = '' as $$
@@ -55,20 +55,24 @@ language sql stable security definer set search_path = '' as $$
 $$;
 comment on function psa.is_member is 'Whether the user in the claims belongs to the workspace.';
 
-create function psa.here(workspace uuid) returns uuid language plpgsql stable set search_path = '' as $$
+create function psa.here(workspace uuid, writing boolean default false) returns uuid
+language plpgsql stable set search_path = '' as $$
 declare
 	mine uuid[] := array(select psa.my_workspaces());
 begin
-	if workspace = any (mine) then
-		return workspace;
-	elsif workspace is not null then
-		raise exception 'this user is no member of workspace %', workspace;
-	elsif cardinality(mine) = 1 then
-		return mine[1];
-	elsif cardinality(mine) = 0 then
-		raise exception 'this user is a member of no workspace: nothing can be read or written';
+	if workspace is null and cardinality(mine) > 1 then
+		raise exception 'this user is a member of % workspaces: the request must name one (workspace_id)',
+			cardinality(mine);
 	end if;
-	raise exception 'this user is a member of % workspaces: the request must name one (workspace_id)', cardinality(mine);
+	workspace := coalesce(workspace, mine[1]);
+	if workspace is null then
+		raise exception 'this user is a member of no workspace: nothing can be read or written';
+	elsif workspace <> all (mine) then
+		raise exception 'this user is no member of workspace %', workspace;
+	elsif writing and workspace not in (select psa.my_workspaces(true)) then
+		raise exception 'this user is a viewer in the workspace: nothing can be written';
+	end if;
+	return workspace;
 end $$;
 comment on function psa.here is 'The workspace a request works in: the given one, else the only one of the user.';
 
@@ -80,8 +84,9 @@ begin
 		new.version := 1;
 		new.created_by := auth.uid();
 	elsif new.version is distinct from old.version then
-		raise exception '% "%" has changed: version % was given, it is at version %; read it again and give that version',
-			tg_table_name, coalesce(to_jsonb(old) ->> 'name', to_jsonb(old) ->> 'number'), new.version, old.version;
+		raise exception '"%" has changed: version % was given, it is at version %; read it again and give that version',
+			coalesce(to_jsonb(old) ->> 'name', to_jsonb(old) ->> 'number'), coalesce(new.version::text, 'none'),
+			old.version;
 	else
 		new.version := old.version + 1;
 		new.created_at := old.created_at;
@@ -90,7 +95,8 @@ begin
 	new.updated_at := now();
 	return new;
 end $$;
-comment on function psa.touch is 'Counts versions. An update that sets version says which one it has seen: a stale one is refused.';
+comment on function psa.touch is 'Counts versions. An update that sets version says which one it has seen: a stale '
+	'one is refused.';
 
 -- Worker rights are granted table by table, below each table; nobody but service_role may delete.
 create procedure psa.protect(what regclass) language plpgsql set search_path = '' as $$
@@ -101,20 +107,37 @@ begin
 		add updated_at timestamptz not null default now(),
 		add created_by uuid,
 		add source_request_id bigint', what);
-	execute format('comment on column %s.version is %L', what, 'Counts updates; an update that gives a stale one is refused.');
+	execute format('comment on column %s.version is %L', what,
+		'Counts updates; an update that gives a stale one is refused.');
 	execute format('comment on column %s.created_at is %L', what, 'When the row was made.');
 	execute format('comment on column %s.updated_at is %L', what, 'When the row last changed.');
 	execute format('comment on column %s.created_by is %L', what, 'User in the claims when the row was made.');
-	execute format('comment on column %s.source_request_id is %L', what, 'agent_requests.id that made the row; null: a person did.');
-	execute format('create trigger t1_touch before insert or update on %s for each row execute function psa.touch()', what);
+	execute format('comment on column %s.source_request_id is %L', what,
+		'agent_requests.id that made the row; null: a person did.');
+	execute format('create trigger t1_touch before insert or update on %s
+		for each row execute function psa.touch()', what);
 	execute format('alter table %s enable row level security', what);
 	execute format('create policy members_read on %s for select to authenticated, drover_worker using (%s)', what,
 		'workspace_id in (select psa.my_workspaces())');
 	execute format('grant select on %s to authenticated, drover_worker', what);
 	execute format('grant select, insert, update, delete on %s to service_role', what);
 end $$;
-comment on procedure psa.protect is 'Gives a table with workspace_id the common columns, version counting, row level security and read grants.';
-revoke execute on procedure psa.protect from public;
+comment on procedure psa.protect is 'Gives a table with workspace_id the common columns, version counting, row level '
+	'security and read grants.';
+
+create procedure psa.protect_functions() language plpgsql set search_path = '' as $$
+declare
+	f regprocedure;
+begin
+	for f in select oid from pg_catalog.pg_proc where pronamespace = 'psa'::regnamespace loop
+		execute format('revoke execute on routine %s from public', f);
+	end loop;
+	for f in select oid from pg_catalog.pg_proc where pronamespace = 'psa'::regnamespace and prokind = 'f' loop
+		execute format('grant execute on function %s to authenticated, drover_worker, service_role', f);
+	end loop;
+end $$;
+comment on procedure psa.protect_functions is 'Takes the functions of the schema from the public and gives them to the '
+	'roles that read: the last line of each migration.';
 
 do $$
 declare
@@ -146,8 +169,10 @@ alter table psa.currencies enable row level security;
 create policy all_read on psa.currencies for select to authenticated, drover_worker using (true);
 grant select on psa.currencies to authenticated, drover_worker, service_role;
 
-create function psa.money(minor bigint, currency char(3)) returns text language sql stable set search_path = '' as $$
-	select round(minor / 10::numeric ^ c.exponent, c.exponent) || ' ' || c.code from psa.currencies c where c.code = currency
+create function psa.money(minor bigint, currency bpchar) returns text
+language sql stable set search_path = '' as $$
+	select round(minor / 10::numeric ^ c.exponent, c.exponent) || ' ' || c.code from psa.currencies c
+	where c.code = currency
 $$;
 comment on function psa.money is 'An amount as people write it: 1234 EUR minor units are "12.34 EUR".';
 
@@ -162,9 +187,11 @@ language sql immutable strict set search_path = '' as $$
 			else 0 end
 		end)::bigint
 $$;
-comment on function psa.round_ratio is 'top / bottom (bottom > 0) as a whole number, exact: half_up and half_even as in commerce and banking, down towards zero.';
+comment on function psa.round_ratio is 'top / bottom (bottom > 0) as a whole number, exact: half_up and half_even '
+	'as in commerce and banking, down towards zero.';
 
-create function psa.days(first_day date, last_day date) returns daterange language plpgsql immutable set search_path = '' as $$
+create function psa.days(first_day date, last_day date) returns daterange
+language plpgsql immutable set search_path = '' as $$
 begin
 	if last_day < first_day then
 		raise exception 'to (%) lies before from (%)', last_day, first_day;
@@ -193,7 +220,8 @@ create table psa.tax_codes (
 comment on table psa.tax_codes is 'Taxes that quote lines may carry.';
 comment on column psa.tax_codes.workspace_id is 'The workspace.';
 comment on column psa.tax_codes.code is 'Short word: DE19.';
-comment on column psa.tax_codes.category is 'EN 16931 category: S standard, Z zero, E exempt, AE reverse charge, K intra-community, G export, O outside scope.';
+comment on column psa.tax_codes.category is 'EN 16931 category: S standard, Z zero, E exempt, AE reverse charge, K '
+	'intra-community, G export, O outside scope.';
 comment on column psa.tax_codes.rate_bp is 'Rate in basis points: 1900 = 19 %.';
 call psa.protect('psa.tax_codes');
 
@@ -230,7 +258,8 @@ comment on column psa.roles.id is 'Key.';
 comment on column psa.roles.name is 'Name, unique in the workspace whatever its case: how tools name it.';
 call psa.protect('psa.roles');
 
-create function psa.find(workspace uuid, what text, word text) returns uuid language plpgsql stable set search_path = '' as $$
+create function psa.find(workspace uuid, what text, word text) returns uuid
+language plpgsql stable set search_path = '' as $$
 declare
 	key text := case what when 'projects' then 'code' when 'quotes' then 'number' else 'name' end;
 	found_id uuid;
@@ -248,4 +277,7 @@ begin
 	end if;
 	return found_id;
 end $$;
-comment on function psa.find is 'The id of the row that a tool names by a human word; null for null; a word nobody knows is refused with those that are known.';
+comment on function psa.find is 'The id of the row that a tool names by a human word; null for null; a word nobody '
+	'knows is refused with those that are known.';
+
+call psa.protect_functions();

@@ -24,7 +24,8 @@ comment on column psa.projects.id is 'Key.';
 comment on column psa.projects.code is 'Short word in capitals, unique in the workspace: how tools name it.';
 comment on column psa.projects.name is 'Name as people say it.';
 comment on column psa.projects.customer_id is 'psa.customers.id.';
-comment on column psa.projects.status is 'draft, active, on_hold: open; completed, cancelled: closed, takes no changes to tasks and no bookings.';
+comment on column psa.projects.status is 'draft, active, on_hold: open; completed, cancelled: closed, takes no '
+	'changes to tasks and no bookings.';
 comment on column psa.projects.planned_start is 'First day.';
 comment on column psa.projects.planned_finish is 'Last day, included. No task may lie outside.';
 comment on column psa.projects.budget_minor is 'Budget in minor units of currency; null: none was set.';
@@ -64,7 +65,8 @@ comment on column psa.tasks.workspace_id is 'The workspace.';
 comment on column psa.tasks.id is 'Key.';
 comment on column psa.tasks.project_id is 'psa.projects.id.';
 comment on column psa.tasks.number is 'Number within the project, given by the database: how tools name it.';
-comment on column psa.tasks.name is 'Name, unique among the project''s tasks that are not cancelled: how tools name it too.';
+comment on column psa.tasks.name is 'Name, unique among the project''s tasks that are not cancelled: how tools '
+	'name it too.';
 comment on column psa.tasks.kind is 'task, or milestone: a day with no work in it.';
 comment on column psa.tasks.status is 'open, working, review, blocked, completed, cancelled.';
 comment on column psa.tasks.role_id is 'psa.roles.id: the role that does it; null: not said.';
@@ -91,7 +93,8 @@ comment on table psa.task_dependencies is 'What must be done before what; never 
 comment on column psa.task_dependencies.workspace_id is 'The workspace.';
 comment on column psa.task_dependencies.pred_id is 'psa.tasks.id that comes first.';
 comment on column psa.task_dependencies.succ_id is 'psa.tasks.id that follows.';
-comment on column psa.task_dependencies.type is 'Which ends are tied: finish-start, start-start, finish-finish, start-finish.';
+comment on column psa.task_dependencies.type is 'Which ends are tied: finish-start, start-start, finish-finish, '
+	'start-finish.';
 comment on column psa.task_dependencies.lag_min is 'Minutes between the two ends; negative: overlap.';
 comment on column psa.task_dependencies.lag_kind is 'Whether lag counts working time or all time.';
 call psa.protect('psa.task_dependencies');
@@ -115,11 +118,13 @@ begin
 	end if;
 	return found_id;
 end $$;
-comment on function psa.find_task is 'The id of a task that a tool names by number or name; else refused with those that there are.';
+comment on function psa.find_task is 'The id of a task that a tool names by number or name; else refused with '
+	'those that there are.';
 
 create function psa.task_check() returns trigger language plpgsql security definer set search_path = '' as $$
 declare
 	p psa.projects;
+	taken int;
 	waits_for text;
 begin
 	-- The lock orders numbers and keeps the project open and its dates still until commit.
@@ -129,8 +134,15 @@ begin
 		raise exception 'project % is %: its tasks cannot be changed', p.code, p.status;
 	end if;
 	if tg_op = 'INSERT' then
-		select coalesce(max(number), 0) + 1 into new.number from psa.tasks
+		select coalesce(max(number), 0) + 1,
+			max(number) filter (where lower(name) = lower(new.name) and status <> 'cancelled')
+		into new.number, taken from psa.tasks
 		where workspace_id = new.workspace_id and project_id = new.project_id;
+		-- A milestone of that name is left to the statement: it may want to move it.
+		if taken is not null and new.kind = 'task' then
+			raise exception 'project % has a task "%" already, number %: change that one or choose another name',
+				p.code, new.name, taken;
+		end if;
 	end if;
 	if new.planned_start < p.planned_start or new.planned_finish > p.planned_finish
 		or new.planned_start > p.planned_finish or new.planned_finish < p.planned_start then
@@ -151,7 +163,8 @@ begin
 	end if;
 	return new;
 end $$;
-comment on function psa.task_check is 'Numbers new tasks; refuses what a project''s state, dates or open predecessors forbid.';
+comment on function psa.task_check is 'Numbers new tasks; refuses what a project''s state, dates or open '
+	'predecessors forbid.';
 create trigger t2_check before insert or update on psa.tasks for each row execute function psa.task_check();
 
 create function psa.dependency_check() returns trigger language plpgsql security definer set search_path = '' as $$
@@ -182,11 +195,15 @@ create trigger t2_check before insert or update on psa.task_dependencies
 create policy worker_insert on psa.tasks for insert to drover_worker
 	with check (workspace_id in (select psa.my_workspaces(true)));
 create policy worker_update on psa.tasks for update to drover_worker
-	using (workspace_id in (select psa.my_workspaces(true))) with check (workspace_id in (select psa.my_workspaces(true)));
+	using (workspace_id in (select psa.my_workspaces(true)))
+	with check (workspace_id in (select psa.my_workspaces(true)));
 create policy worker_insert on psa.task_dependencies for insert to drover_worker
 	with check (workspace_id in (select psa.my_workspaces(true)));
-grant insert (workspace_id, project_id, name, kind, role_id, effort_min, planned_start, planned_finish, source_request_id)
+grant insert (workspace_id, project_id, name, kind, role_id, effort_min, planned_start, planned_finish,
+	source_request_id)
 	on psa.tasks to drover_worker;
 grant update (name, status, role_id, effort_min, planned_start, planned_finish, progress_bp, version)
 	on psa.tasks to drover_worker;
 grant insert (workspace_id, pred_id, succ_id, source_request_id) on psa.task_dependencies to drover_worker;
+
+call psa.protect_functions();

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libcurl's multi handles on libuv. libcurl may not be called from its own callbacks: they only note and wake, and the
+ * fiber takes its transfer out itself.
+ */
+#include "http_impl.h"
+
+enum { IDLE_CONNECTIONS = 1024 }; /* a shard keeps; a new TLS connection costs more than an idle one */
+
+struct http_socket {
+	uv_poll_t poll;
+	curl_socket_t fd;
+	CURLM *multi;
+};
+
+/* ---- what has finished ---- */
+
+static void shard_reap(CURLM *multi)
+{
+	int left;
+	for (CURLMsg *m; (m = curl_multi_info_read(multi, &left));) {
+		char *private = NULL;
+		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &private);
+		struct http_transfer *t = (struct http_transfer *)private;
+		if (m->msg != CURLMSG_DONE || !t)
+			continue;
+		t->done = true;
+		t->result = m->data.result;
+		task_wake(t->task);
+	}
+}
+
+static void shard_act(CURLM *multi, curl_socket_t fd, int events)
+{
+	int running;
+	curl_multi_socket_action(multi, fd, events, &running);
+	shard_reap(multi);
+}
+
+/* ---- sockets ---- */
+
+static void socket_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+/* A failed watch stops by itself: libcurl must look, or the fiber sleeps for good. */
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+	const struct http_socket *s = poll->data;
+	int mask = status < 0 ? CURL_CSELECT_ERR : 0;
+	mask |= events & UV_READABLE ? CURL_CSELECT_IN : 0;
+	mask |= events & UV_WRITABLE ? CURL_CSELECT_OUT : 0;
+	shard_act(s->multi, s->fd, mask);
+}
+
+static struct http_socket *socket_open(CURLM *multi, curl_socket_t fd)
+{
+	struct http_socket *s = mem_alloc(sizeof(*s));
+	*s = (struct http_socket){ .fd = fd, .multi = multi };
+	if (uv_poll_init(loop_uv(), &s->poll, fd) != 0) {
+		free(s);
+		return NULL;
+	}
+	s->poll.data = s;
+	curl_multi_assign(multi, fd, s);
+	return s;
+}
+
+/* libcurl also announces the removal of sockets that it never announced. */
+static void socket_remove(CURLM *multi, curl_socket_t fd, struct http_socket *s)
+{
+	if (!s)
+		return;
+	curl_multi_assign(multi, fd, NULL);
+	uv_poll_stop(&s->poll); /* now: the descriptor's number may be in use again before the close */
+	uv_close((uv_handle_t *)&s->poll, socket_closed);
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *multi, void *known)
+{
+	struct http_socket *s = known;
+	(void)easy;
+	if (what == CURL_POLL_REMOVE) {
+		socket_remove(multi, fd, s);
+		return 0;
+	}
+	if (!s && !(s = socket_open(multi, fd)))
+		return -1;
+	int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+	return uv_poll_start(&s->poll, events, on_ready) == 0 ? 0 : -1;
+}
+
+/* ---- time ---- */
+
+static void on_time(uv_timer_t *timer)
+{
+	shard_act(timer->data, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int on_timer_wanted(CURLM *multi, long ms, void *timer)
+{
+	(void)multi;
+	if (ms < 0)
+		uv_timer_stop(timer);
+	else
+		uv_timer_start(timer, on_time, (uint64_t)ms, 0);
+	return 0;
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+	free(handle);
+}
+
+/* ---- shards ---- */
+
+static bool multi_setup(struct http_shard *s)
+{
+	return curl_multi_setopt(s->multi, CURLMOPT_SOCKETFUNCTION, on_socket) == CURLM_OK
+		&& curl_multi_setopt(s->multi, CURLMOPT_SOCKETDATA, s->multi) == CURLM_OK
+		&& curl_multi_setopt(s->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted) == CURLM_OK
+		&& curl_multi_setopt(s->multi, CURLMOPT_TIMERDATA, s->timer) == CURLM_OK
+		&& curl_multi_setopt(s->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS) == CURLM_OK
+		&& curl_multi_setopt(s->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) == CURLM_OK;
+}
+
+static bool shard_open(struct http_shard *s)
+{
+	if (s->multi)
+		return true;
+	s->multi = curl_multi_init();
+	if (!s->multi)
+		return false;
+	s->timer = mem_alloc(sizeof(*s->timer));
+	uv_timer_init(loop_uv(), s->timer);
+	s->timer->data = s->multi;
+	return multi_setup(s);
+}
+
+void http_shard_close(struct http_shard *s)
+{
+	if (!s->multi)
+		return;
+	curl_multi_cleanup(s->multi);
+	uv_close((uv_handle_t *)s->timer, timer_closed);
+}
+
+/* The least busy, the first among equals: calls in turn reuse one connection, calls at once spread. */
+static struct http_shard *shard_pick(struct http *h)
+{
+	struct http_shard *least = &h->shards[0];
+	for (size_t i = 1; i < HTTP_SHARDS; i++)
+		if (h->shards[i].running < least->running)
+			least = &h->shards[i];
+	return least;
+}
+
+bool http_shard_add(struct http_transfer *t, struct err *e)
+{
+	struct http_shard *s = shard_pick(t->http);
+	CURLMcode rc = shard_open(s) ? curl_multi_add_handle(s->multi, t->easy) : CURLM_INTERNAL_ERROR;
+	if (rc != CURLM_OK)
+		return FAIL(e, ERR_BUG, "http_internal", "cannot start a transfer: %s", curl_multi_strerror(rc));
+	t->shard = s;
+	s->running++;
+	return true;
+}
+
+void http_shard_remove(struct http_transfer *t)
+{
+	if (!t->shard)
+		return;
+	curl_multi_remove_handle(t->shard->multi, t->easy);
+	t->shard->running--;
+	t->shard = NULL;
+}

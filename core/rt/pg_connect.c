@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening a connection without blocking: libpq resolves names synchronously, so they are resolved here first. */
+#include "clock.h"
+#include "pg_inner.h"
+#include <arpa/inet.h>
+
+enum { MAX_WORDS = 64 };
+
+/* ---- names ---- */
+
+struct lookup {
+	uv_getaddrinfo_t request;
+	struct task *waiter; /* NULL = nobody waits any more */
+	char address[INET6_ADDRSTRLEN];
+	int status;
+	bool done;
+};
+
+static void on_lookup(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
+{
+	struct lookup *l = request->data;
+	l->status = status;
+	l->done = true;
+	if (status == 0 && found->ai_family == AF_INET6)
+		uv_ip6_name((struct sockaddr_in6 *)(void *)found->ai_addr, l->address, sizeof(l->address));
+	else if (status == 0)
+		uv_ip4_name((struct sockaddr_in *)(void *)found->ai_addr, l->address, sizeof(l->address));
+	uv_freeaddrinfo(found);
+	if (l->waiter)
+		task_wake(l->waiter);
+	else
+		free(l);
+}
+
+static bool lookup_wait(struct lookup *l, int64_t deadline, struct err *e)
+{
+	l->waiter = task_self();
+	while (!l->done)
+		if (!loop_park(deadline, e))
+			break;
+	l->waiter = NULL;
+	return l->done;
+}
+
+static const char *resolve(struct arena *a, const char *host, int64_t deadline, struct err *e)
+{
+	struct lookup *l = mem_alloc(sizeof(*l));
+	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
+	l->request.data = l;
+	l->status = uv_getaddrinfo(loop_uv(), &l->request, on_lookup, host, NULL, &hints);
+	if (l->status == 0 && !lookup_wait(l, deadline, e))
+		return NULL; /* the callback frees it */
+	const char *address = l->status == 0 ? arena_text(a, str_of(l->address)) : NULL;
+	if (!address)
+		FAIL(e, ERR_NET, "db_unreachable", "database host \"%s\": %s", host, uv_strerror(l->status));
+	free(l);
+	return address;
+}
+
+static bool needs_lookup(const char *host)
+{
+	struct in6_addr ignored;
+	return host[0] && host[0] != '/' && host[0] != '@' && inet_pton(AF_INET, host, &ignored) != 1 &&
+		inet_pton(AF_INET6, host, &ignored) != 1;
+}
+
+/* hostaddr for a host list: one address a host, in the same order. */
+static const char *resolve_all(struct arena *a, const char *hosts, int64_t deadline, struct err *e)
+{
+	const char *all = NULL;
+	struct str rest = str_of(hosts), part;
+	while (str_next(&rest, ',', &part)) {
+		const char *host = arena_text(a, part);
+		const char *address = needs_lookup(host) ? resolve(a, host, deadline, e) : host[0] == '/' ? "" : host;
+		if (!address)
+			return NULL;
+		all = all ? arena_printf(a, "%s,%s", all, address) : address;
+	}
+	return all;
+}
+
+/* ---- options ---- */
+
+struct words {
+	const char *keys[MAX_WORDS + 1], *values[MAX_WORDS + 1];
+	int n;
+};
+
+static void word_add(struct words *w, const char *key, const char *value)
+{
+	if (value && value[0] && w->n < MAX_WORDS) {
+		w->keys[w->n] = key;
+		w->values[w->n++] = value;
+	}
+}
+
+static const char *word_get(const struct words *w, const char *key)
+{
+	for (int i = 0; i < w->n; i++)
+		if (strcmp(w->keys[i], key) == 0)
+			return w->values[i];
+	return NULL;
+}
+
+static void word_default(struct words *w, const char *key, const char *value)
+{
+	if (!word_get(w, key))
+		word_add(w, key, value);
+}
+
+static void parsed_end(void *parsed)
+{
+	PQconninfoFree(parsed);
+}
+
+/* A URL of a wrong form must not show its password in the message, so libpq's own words are not used. */
+static bool words_parse(struct arena *a, const char *url, struct words *w, struct err *e)
+{
+	char *why = NULL;
+	PQconninfoOption *parsed = PQconninfoParse(url, &why);
+	PQfreemem(why);
+	if (!parsed)
+		return FAIL(e, ERR_INPUT, "bad_database_url", "the database URL is not of the form "
+			"postgresql://user:password@host:port/name");
+	arena_defer(a, parsed_end, parsed);
+	for (PQconninfoOption *o = parsed; o->keyword; o++)
+		word_add(w, o->keyword, o->val);
+	return true;
+}
+
+static bool words_complete(struct arena *a, struct words *w, const struct pg_options *o, int64_t deadline, struct err *e)
+{
+	const char *hosts = word_get(w, "host") ? word_get(w, "host") : getenv("PGHOST");
+	if (hosts && !word_get(w, "hostaddr") && hosts[0] != '/') {
+		const char *addresses = resolve_all(a, hosts, deadline, e);
+		if (!addresses)
+			return false;
+		word_add(w, "hostaddr", addresses);
+	}
+	word_default(w, "application_name", o->application_name);
+	word_default(w, "gssencmode", "disable"); /* its negotiation may block on a ticket cache */
+	word_default(w, "keepalives_idle", "30");
+	word_default(w, "tcp_user_timeout", "30000");
+	return true;
+}
+
+/* ---- connecting ---- */
+
+bool pg_wait_socket(struct pg *db, bool readable, bool writable, int64_t deadline, struct err *e)
+{
+	int fd = PQsocket(db->conn);
+	if (fd < 0)
+		return FAIL(e, ERR_NET, "db_lost", "database connection is closed");
+	if (fd != db->watch_fd) {
+		watch_free(db->watch);
+		db->watch = watch_new(fd);
+		db->watch_fd = fd;
+	}
+	return watch_wait(db->watch, readable, writable, deadline, e);
+}
+
+static void watch_drop(struct pg *db)
+{
+	watch_free(db->watch);
+	db->watch = NULL;
+	db->watch_fd = -1;
+}
+
+static bool handshake(struct pg *db, int64_t deadline, struct err *e)
+{
+	PostgresPollingStatusType next = PGRES_POLLING_WRITING;
+	while (next != PGRES_POLLING_OK) {
+		if (next == PGRES_POLLING_FAILED)
+			return pg_fail(db, NULL, "connect", e);
+		if (!pg_wait_socket(db, next == PGRES_POLLING_READING, next == PGRES_POLLING_WRITING, deadline, e))
+			return false;
+		watch_drop(db); /* the next host, or plain after refused TLS: a new socket, maybe of the same number */
+		next = PQconnectPoll(db->conn);
+	}
+	return true;
+}
+
+/* Notices go to the worker's log; a warning may be the only sign of trouble. */
+static void on_notice(void *arg, const PGresult *result)
+{
+	(void)arg;
+	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+	const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+	bool warning = severity && strcmp(severity, "WARNING") == 0;
+	log_write(warning ? LOG_WARN : LOG_DEBUG, "db_notice", "%s", text ? text : "");
+}
+
+static bool connect_all(struct pg *db, const struct pg_options *o, int64_t deadline, struct err *e)
+{
+	ARENA_SCOPE(tmp);
+	struct words w = { 0 };
+	if (!words_parse(tmp, o->url, &w, e) || !words_complete(tmp, &w, o, deadline, e))
+		return false;
+	db->conn = PQconnectStartParams(w.keys, w.values, 0);
+	if (!db->conn)
+		return FAIL(e, ERR_BUG, "no_memory", "no memory for a database connection");
+	PQsetNoticeReceiver(db->conn, on_notice, NULL);
+	if (PQstatus(db->conn) == CONNECTION_BAD)
+		return pg_fail(db, NULL, "connect", e);
+	if (!handshake(db, deadline, e))
+		return false;
+	return PQsetnonblocking(db->conn, 1) == 0 || pg_fail(db, NULL, "connect", e);
+}
+
+struct pg *pg_open(const struct pg_options *o, int64_t deadline, struct err *e)
+{
+	struct pg *db = mem_alloc(sizeof(*db));
+	db->watch_fd = -1;
+	db->prepare = o->prepare;
+	if (connect_all(db, o, deadline_first(deadline, deadline_in(o->connect_ms)), e))
+		return db;
+	err_prefix(e, "database: ");
+	pg_close(db);
+	return NULL;
+}
+
+void pg_close(struct pg *db)
+{
+	if (!db)
+		return;
+	watch_free(db->watch);
+	PQfinish(db->conn);
+	free(db->prepared);
+	free(db);
+}
+
+bool pg_broken(const struct pg *db)
+{
+	return db->broken || PQstatus(db->conn) != CONNECTION_OK;
+}
+
+int pg_backend_pid(const struct pg *db)
+{
+	return PQbackendPID(db->conn);
+}
+
+const char *pg_url_redact(struct arena *a, const char *url)
+{
+	char *copy = arena_text(a, str_of(url));
+	char *scheme = strstr(copy, "://");
+	char *at = scheme ? strchr(scheme + 3, '@') : NULL;
+	char *colon = at ? memchr(scheme + 3, ':', (size_t)(at - scheme) - 3) : NULL;
+	if (colon)
+		copy = arena_printf(a, "%.*s:***%s", (int)(colon - copy), copy, at);
+	char *word = strstr(copy, "password=");
+	if (!word)
+		return copy;
+	size_t value = strcspn(word + 9, " &");
+	return arena_printf(a, "%.*s***%s", (int)(word + 9 - copy), copy, word + 9 + value);
+}

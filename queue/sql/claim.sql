@@ -1,0 +1,25 @@
+-- Claims ready requests, in order of (priority, id), one running request a session; children run in their parent's place.
+-- $1 worker id, $2 how many at most
+with head as materialized (
+	select r.id
+	from public.agent_requests r
+	where r.phase = 'ready'
+		and (r.parent_id is not null or not exists (
+			select from public.agent_requests b
+			where b.session_id = r.session_id and b.parent_id is null and b.status in ('queued', 'processing')
+				and b.id <> r.id and (b.id < r.id or b.status = 'processing')))
+	order by r.priority, r.id
+	limit $2::integer
+	for update of r skip locked
+), claimed as (
+	update public.agent_requests r
+	set status = 'processing', phase = 'running', version = r.version + 1, attempt = r.attempt + 1, worker_id = $1::uuid,
+		started_at = coalesce(r.started_at, clock_timestamp()), error = null, error_code = null
+	from head where r.id = head.id
+	returning r.*
+)
+select c.id, c.version, c.attempt, c.type, c.request, c.context, c.session_id, c.user_id, c.workspace_id, c.dry_run,
+	c.parent_id is not null as is_child,
+	(select coalesce(max(l.seq), 0) from public.agent_logs l where l.request_id = c.id) as last_seq
+from claimed c
+order by c.priority, c.id

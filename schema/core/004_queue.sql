@@ -1,0 +1,168 @@
+-- The queue's machinery: workers and their leases, the fence, waking, cancelling, children.
+-- Locks: SHARE ROW EXCLUSIVE on agent_requests while its triggers are made.
+create table drover.workers (
+	id uuid primary key,
+	host text not null,
+	pid integer not null,
+	version text not null,
+	slots integer not null,
+	running integer not null default 0,
+	claimed bigint not null default 0,
+	finished bigint not null default 0,
+	wants_wake boolean not null default false,
+	draining boolean not null default false,
+	started_at timestamptz not null default now(),
+	heartbeat_at timestamptz not null default now(),
+	lease_until timestamptz not null
+) with (fillfactor = 50);
+comment on table drover.workers is 'One row a worker process, one lease a worker: when it runs out, others take over the requests of the worker.';
+comment on column drover.workers.id is 'Made anew at each start of a process.';
+comment on column drover.workers.host is 'Name of the machine.';
+comment on column drover.workers.pid is 'Process id on that machine.';
+comment on column drover.workers.version is 'Version of the program.';
+comment on column drover.workers.slots is 'How many requests it takes at once.';
+comment on column drover.workers.running is 'How many it had at the last heartbeat.';
+comment on column drover.workers.claimed is 'How many it has claimed since its start, at the last heartbeat.';
+comment on column drover.workers.finished is 'How many it has ended since its start, at the last heartbeat.';
+comment on column drover.workers.wants_wake is 'It found less than it asked for: an insert should notify.';
+comment on column drover.workers.draining is 'It is stopping and claims no more.';
+comment on column drover.workers.started_at is 'When the process registered.';
+comment on column drover.workers.heartbeat_at is 'When it last renewed its lease.';
+comment on column drover.workers.lease_until is 'Until then its requests are its own. By the database''s clock.';
+grant select, insert, update, delete on drover.workers to drover_worker;
+
+-- Channel drover_wake: there is work. Costs one look at a tiny table when nobody waits.
+create function drover.wake() returns void language plpgsql security definer set search_path = '' as $$
+begin
+	if exists (select from drover.workers w where w.wants_wake and w.lease_until > now()) then
+		perform pg_notify('drover_wake', '');
+	end if;
+end
+$$;
+comment on function drover.wake() is 'Tells idle workers that there is work.';
+
+create function drover.wake_on_insert() returns trigger language plpgsql security definer set search_path = '' as $$
+begin
+	perform drover.wake();
+	return null;
+end
+$$;
+comment on function drover.wake_on_insert() is 'Trigger: wakes idle workers once a statement.';
+create trigger agent_requests_wake after insert on public.agent_requests
+	for each statement execute function drover.wake_on_insert();
+
+create function drover.fence(of_request bigint, claimed_version integer) returns void language plpgsql set search_path = '' as $$
+begin
+	-- share: many writers of one run at once, but no rescue before they have committed
+	perform from public.agent_requests r
+		where r.id = of_request and r.version = claimed_version and r.phase = 'running' for share;
+	if not found then
+		raise exception 'request % is no longer owned at version %', of_request, claimed_version using errcode = 'DV001';
+	end if;
+end
+$$;
+comment on function drover.fence(bigint, integer) is 'First statement of every write of a worker: raises DV001 unless the request still runs at this version, and keeps it so until commit.';
+
+create function drover.free_waiting(ended bigint) returns void language plpgsql set search_path = '' as $$
+declare
+	child record;
+begin
+	select r.parent_id, r.agents_involved into child from public.agent_requests r where r.id = ended;
+	if child.parent_id is null then
+		return;
+	end if;
+	update public.agent_requests s
+		set waits_on = s.waits_on - 1, phase = case when s.waits_on <= 1 then 'ready' else s.phase end
+		where s.parent_id = child.parent_id and ended = any (s.depends_on) and s.phase = 'waiting_dependencies';
+	update public.agent_requests p
+		set waits_on = p.waits_on - 1, phase = case when p.waits_on <= 1 then 'ready' else p.phase end,
+			agents_involved = p.agents_involved || (select coalesce(array_agg(a), '{}') from unnest(child.agents_involved) a
+				where a <> all (p.agents_involved))
+		where p.id = child.parent_id and p.phase = 'waiting_children';
+	perform drover.wake();
+end
+$$;
+comment on function drover.free_waiting(bigint) is 'After a child has ended: its siblings and its parent wait for one less, and go on when nothing is left.';
+
+create function drover.spawn_children(parent bigint, claimed_version integer, children jsonb) returns void
+	language plpgsql set search_path = '' as $$
+declare
+	child jsonb;
+	ids bigint[] := '{}';
+	made bigint;
+	needs bigint[];
+begin
+	perform drover.fence(parent, claimed_version);
+	for child in select value from jsonb_array_elements(children) loop
+		select coalesce(array_agg(ids[n::integer + 1]), '{}') into needs from jsonb_array_elements_text(child -> 'after') n;
+		insert into public.agent_requests (session_id, user_id, workspace_id, parent_id, depends_on, type, request, context,
+				priority, dry_run, phase, waits_on)
+			select r.session_id, r.user_id, r.workspace_id, r.id, needs, child ->> 'type', child ->> 'request', r.context,
+				r.priority, r.dry_run, case when needs = '{}' then 'ready' else 'waiting_dependencies' end, cardinality(needs)
+			from public.agent_requests r where r.id = parent
+			returning id into made;
+		ids := ids || made;
+	end loop;
+	update public.agent_requests set phase = 'waiting_children', waits_on = cardinality(ids), version = version + 1,
+		attempt = attempt - 1, worker_id = null where id = parent;
+end
+$$;
+comment on function drover.spawn_children(bigint, integer, jsonb) is 'Makes the child requests [{type, request, after: [indexes]}] and lets the parent wait for them without a worker.';
+
+create function drover.queue_log(of_request bigint, log_kind text, log_message text, log_data jsonb) returns void
+	language sql set search_path = '' as $$
+	insert into public.agent_logs (session_id, request_id, user_id, seq, attempt, agent_name, kind, message, data)
+		select r.session_id, r.id, r.user_id,
+			(select coalesce(max(l.seq), 0) + 1 from public.agent_logs l where l.request_id = r.id),
+			r.attempt, 'drover', log_kind, log_message, log_data
+		from public.agent_requests r where r.id = of_request
+$$;
+comment on function drover.queue_log(bigint, text, text, jsonb) is 'A log row by the queue itself, for a request that no worker owns any more.';
+
+create function drover.end_request(of_request bigint, new_phase text, code text, why text) returns boolean
+	language plpgsql set search_path = '' as $$
+declare
+	child bigint;
+	before record;
+begin
+	select r.phase, r.status into before from public.agent_requests r where r.id = of_request for update;
+	if not found or before.status in ('completed', 'failed') then
+		return false;
+	end if;
+	for child in select r.id from public.agent_requests r
+			where r.parent_id = of_request and r.status in ('queued', 'processing') order by r.id loop
+		perform drover.end_request(child, new_phase, code, why);
+	end loop;
+	if before.phase = 'running' then
+		update public.agent_requests set cancel_requested = true where id = of_request;
+		perform pg_notify('drover_cancel', of_request::text);
+		return true;
+	end if;
+	update public.agent_requests
+		set status = 'failed', phase = new_phase, error = why, error_code = code, version = version + 1, waits_on = 0,
+			worker_id = null, finished_at = clock_timestamp(),
+			processing_time_ms = coalesce(extract(epoch from clock_timestamp() - started_at) * 1000, 0)
+		where id = of_request;
+	perform drover.queue_log(of_request, 'error', why, jsonb_build_object('code', code));
+	perform drover.free_waiting(of_request);
+	return true;
+end
+$$;
+comment on function drover.end_request(bigint, text, text, text) is 'Ends an open request and its children: one that waits at once, one that runs is told to stop (channel drover_cancel). False when it had ended already.';
+
+create function drover.supersede() returns trigger language plpgsql security definer set search_path = '' as $$
+begin
+	perform drover.end_request(r.id, 'superseded', 'superseded', format('superseded by request %s', new.id))
+		from public.agent_requests r
+		where r.supersede_key = new.supersede_key and r.user_id is not distinct from new.user_id and r.id < new.id
+			and r.parent_id is null and r.status in ('queued', 'processing');
+	return null;
+end
+$$;
+comment on function drover.supersede() is 'Trigger: the newest request of a supersede_key cancels the older open ones of the same user.';
+create trigger agent_requests_supersede after insert on public.agent_requests
+	for each row when (new.supersede_key is not null) execute function drover.supersede();
+
+revoke execute on all functions in schema drover from public;
+grant execute on function drover.session_open_to(uuid, uuid), drover.wake() to authenticated, service_role;
+grant execute on all functions in schema drover to drover_worker;

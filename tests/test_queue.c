@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+#include "queue.h"
+#include "test_pg.h"
