@@ -33,8 +33,7 @@ struct agent {
 struct agent_child {
 	const char *type;
 	const char *request;
-	const int *after;      /* indexes of earlier children that must have ended first */
-	int n_after;
+	struct field_list after; /* of int64_t: numbers of earlier children, from 0, that must have ended first */
 };
 
 struct agent_result {

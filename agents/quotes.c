@@ -175,8 +175,8 @@ static bool line_check(const struct line *line, size_t i, struct err *e)
 		return FAIL(e, ERR_INPUT, "bad_arguments", "lines[%zu].role: a time line needs one, others have none", i);
 	int given = (line[i].minutes > 0) + (line[i].qty_milli > 0);
 	if (given != time)
-		return FAIL(e, ERR_INPUT, "bad_arguments", "lines[%zu]: a time line needs minutes or qty_milli, one of the two; "
-			"others have neither", i);
+		return FAIL(e, ERR_INPUT, "bad_arguments", "lines[%zu]: a time line needs minutes or qty_milli, one of the "
+			"two; others have neither", i);
 	for (size_t k = 0; k < i; k++)
 		if (line[k].position == line[i].position)
 			return FAIL(e, ERR_INPUT, "bad_arguments", "lines[%zu].position: lines[%zu] has it already", i, k);

@@ -83,7 +83,7 @@ bool queue_wait_for_children(struct pg *db, struct arena *a, const struct queue_
 	return pg_batch(db, a, x->steps, x->n, deadline, e);
 }
 
-bool queue_log_append(struct pg *db, struct arena *a, struct log_batch *b, int64_t deadline, const int64_t **alive,
+bool queue_log_append(struct pg *db, struct arena *a, struct log_batch *b, int64_t deadline, int64_t **alive,
 	size_t *n, struct err *e)
 {
 	struct pg_rows rows;

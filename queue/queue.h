@@ -68,7 +68,7 @@ bool queue_wait_for_children(struct pg *db, struct arena *a, const struct queue_
 	const char *agent, const struct queue_tokens *tokens, struct log_batch *rows, int64_t deadline, struct err *e);
 
 /* Appends rows of many requests. *alive: ids that are still owned, in a; rows of others were not written. */
-bool queue_log_append(struct pg *db, struct arena *a, struct log_batch *rows, int64_t deadline, const int64_t **alive,
+bool queue_log_append(struct pg *db, struct arena *a, struct log_batch *rows, int64_t deadline, int64_t **alive,
 	size_t *n, struct err *e);
 
 /* What time brings: due requests become ready, dead workers' requests are taken over. *next_ms: until the next is due,

@@ -6,7 +6,7 @@
 
 static const char *from_of(const struct config *c, const char *path)
 {
-	return c->from[option_find(path) - config_options];
+	return c->from ? c->from[option_find(path) - config_options] : NULL;
 }
 
 static void text_end(void *text)
@@ -55,7 +55,7 @@ static const char *temporary_file(struct arena *a, struct str content)
 TEST(every_default_passes_its_own_check_and_is_shown_as_written)
 {
 	ARENA_SCOPE(a);
-	struct config c;
+	struct config c = { 0 };
 	CHECK_EQ_S(load(a, "", NULL, &c), "");
 	for (size_t i = 0; i < config_options_n; i++) {
 		CHECK_EQ_S(option_get(&config_options[i], a, &c), config_options[i].preset);
@@ -66,7 +66,7 @@ TEST(every_default_passes_its_own_check_and_is_shown_as_written)
 TEST(defaults_reach_their_members)
 {
 	ARENA_SCOPE(a);
-	struct config c;
+	struct config c = { 0 };
 	CHECK_EQ_S(load(a, "", NULL, &c), "");
 	CHECK_EQ_S(c.database.url, "");
 	CHECK_EQ_I(c.database.pool, 4);
@@ -107,7 +107,7 @@ TEST(each_row_writes_its_own_member_and_no_other)
 {
 	for (size_t i = 0; i < config_options_n; i++) {
 		ARENA_SCOPE(a);
-		struct config before, after;
+		struct config before = { 0 }, after = { 0 };
 		struct err err = { 0 }, *e = &err;
 		REQUIRE(*load(a, "", NULL, &before) == '\0');
 		after = before;
@@ -135,7 +135,7 @@ TEST(each_choice_is_the_enum_of_its_name)
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		ARENA_SCOPE(a);
-		struct config c;
+		struct config c = { 0 };
 		CHECK_EQ_S(load(a, cases[i].yaml, NULL, &c), "");
 		CHECK_EQ_I(c.log.level, cases[i].level);
 		CHECK_EQ_I(c.model.key_header, cases[i].header);
@@ -168,7 +168,7 @@ TEST(units_are_counted_in_milliseconds_and_bytes)
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		ARENA_SCOPE(a);
-		struct config c;
+		struct config c = { 0 };
 		struct err err = { 0 }, *e = &err;
 		const struct config_option *o = option_find(cases[i].path);
 		REQUIRE_OK(option_set(o, a, str_of(cases[i].value), &c, e));
@@ -184,7 +184,7 @@ TEST(the_bounds_themselves_are_allowed_and_what_is_shown_can_be_read)
 		if (o->type != OPTION_INTEGER && o->type != OPTION_DURATION && o->type != OPTION_SIZE)
 			continue;
 		ARENA_SCOPE(a);
-		struct config c;
+		struct config c = { 0 };
 		struct err err = { 0 }, *e = &err;
 		const int64_t values[] = { o->min, o->max };
 		for (size_t v = 0; v < COUNT(values); v++) {
@@ -200,7 +200,7 @@ TEST(the_bounds_themselves_are_allowed_and_what_is_shown_can_be_read)
 TEST(environment_wins_over_file_and_file_over_default)
 {
 	ARENA_SCOPE(a);
-	struct config c;
+	struct config c = { 0 };
 	char *const *environment = ENV("DROVER_WORKER_SLOTS=6", "DROVER_WORKER_POLL=2s");
 	CHECK_EQ_S(load(a, "worker: {slots: 5, lease: 20s}", environment, &c), "");
 	CHECK_EQ_I(c.worker.slots, 6);
@@ -215,7 +215,7 @@ TEST(environment_wins_over_file_and_file_over_default)
 TEST(an_alias_wins_over_the_file_and_the_drover_form_over_the_alias)
 {
 	ARENA_SCOPE(a);
-	struct config c;
+	struct config c = { 0 };
 	const char *yaml = "database: {url: 'postgres://file/a'}\nmodel: {api_key: of-file}";
 	CHECK_EQ_S(load(a, yaml, ENV("DATABASE_URL=postgres://alias/a", "ANTHROPIC_API_KEY=of-alias"), &c), "");
 	CHECK_EQ_S(c.database.url, "postgres://alias/a");
@@ -259,7 +259,7 @@ TEST(every_option_can_be_set_by_its_variable)
 		"queue: {backoff_base: 100ms, backoff_max: 24h}";
 	for (size_t i = 0; i < config_options_n; i++) {
 		ARENA_SCOPE(a);
-		struct config before, after;
+		struct config before = { 0 }, after = { 0 };
 		const struct config_option *o = &config_options[i];
 		REQUIRE(*load(a, wide, NULL, &before) == '\0');
 		const char *variable = variable_of(a, o->path), *value = other_value(o, a, &before);
@@ -272,7 +272,7 @@ TEST(every_option_can_be_set_by_its_variable)
 TEST(an_empty_variable_counts_as_not_set)
 {
 	ARENA_SCOPE(a);
-	struct config c;
+	struct config c = { 0 };
 	CHECK_EQ_S(load(a, "worker: {slots: 5}", ENV("DROVER_WORKER_SLOTS=", "DROVER_DATABASE_URL=", "DROVER_CONFIG=",
 		"DATABASE_URL=postgres://alias/a", "DROVER_X="), &c), "");
 	CHECK_EQ_I(c.worker.slots, 5);
@@ -282,7 +282,7 @@ TEST(an_empty_variable_counts_as_not_set)
 TEST(unknown_variables_of_drover_are_problems_and_others_are_not)
 {
 	ARENA_SCOPE(a);
-	struct config c;
+	struct config c = { 0 };
 	CHECK_EQ_S(load(a, "", ENV("DROVERX=1", "HOME=/root", "DROVER", "=x", ""), &c), "");
 	CHECK_EQ_S(load(a, "", ENV("DROVER_MODEL_APIKEY=x"), &c),
 		"environment DROVER_MODEL_APIKEY: unknown variable; did you mean DROVER_MODEL_API_KEY?");
@@ -295,7 +295,7 @@ TEST(unknown_variables_of_drover_are_problems_and_others_are_not)
 TEST(options_that_contradict_each_other_are_a_problem)
 {
 	ARENA_SCOPE(a);
-	struct config c;
+	struct config c = { 0 };
 	CHECK_EQ_S(load(a, "queue:\n  backoff_max: 1s\n", NULL, &c),
 		"t.yaml:2:16: queue.backoff_base (2s) must be at most queue.backoff_max (1s)");
 	CHECK_EQ_S(load(a, "model:\n  thinking_tokens: 8192\n", NULL, &c),
@@ -310,7 +310,7 @@ TEST(options_that_contradict_each_other_are_a_problem)
 TEST(a_secret_may_be_read_from_a_file)
 {
 	ARENA_SCOPE(a);
-	struct config c;
+	struct config c = { 0 };
 	const char *key = temporary_file(a, STR("  sk-from-file\r\n\n"));
 	CHECK_EQ_S(load(a, arena_printf(a, "model: {api_key_file: '%s'}", key), NULL, &c), "");
 	CHECK_EQ_S(c.model.api_key, "sk-from-file");
@@ -327,7 +327,7 @@ TEST(a_secret_may_be_read_from_a_file)
 TEST(a_secret_given_twice_or_in_a_wrong_file_is_a_problem)
 {
 	ARENA_SCOPE(a);
-	struct config c;
+	struct config c = { 0 };
 	CHECK_EQ_S(load(a, "model:\n  api_key: a\n  api_key_file: /dev/null\n", NULL, &c),
 		"t.yaml:3:17: model.api_key_file: given already by t.yaml:2:12; keep one of them");
 	CHECK_EQ_S(load(a, "", ENV("DROVER_MODEL_API_KEY_FILE=/dev/null", "DROVER_MODEL_API_KEY=a"), &c),
@@ -350,7 +350,7 @@ TEST(a_secret_given_twice_or_in_a_wrong_file_is_a_problem)
 TEST(print_shows_values_and_origins_but_no_secret)
 {
 	ARENA_SCOPE(a);
-	struct config c;
+	struct config c = { 0 };
 	const char *file = temporary_file(a, STR("redis://:" SECRET "@r:6379/0"));
 	CHECK_EQ_S(load(a, "model: {api_key: " SECRET ", base_url: 'https://u:" SECRET "@gate/x?key=" SECRET "'}",
 		ENV("DATABASE_URL=postgres://app:" SECRET "@db:5432/app?password=" SECRET,
@@ -396,7 +396,7 @@ TEST(a_redacted_url_hides_rather_too_much_than_too_little)
 TEST(the_sample_loads_and_says_every_default)
 {
 	ARENA_SCOPE(a);
-	struct config c;
+	struct config c = { 0 };
 	const char *sample = printed(a, config_sample);
 	CHECK_EQ_S(load(a, sample, NULL, &c), "");
 	for (size_t i = 0; i < config_options_n; i++) {
@@ -410,7 +410,7 @@ TEST(the_sample_loads_and_says_every_default)
 TEST(the_sample_loads_with_its_examples_too)
 {
 	ARENA_SCOPE(a);
-	struct config c;
+	struct config c = { 0 };
 	struct buf *b = buf_new(a, 1 << 20);
 	struct str rest = str_of(printed(a, config_sample)), line;
 	while (str_next(&rest, '\n', &line)) {
@@ -481,7 +481,7 @@ TEST(an_empty_file_is_a_file_without_changes)
 TEST(the_file_is_read_from_the_path_or_from_drover_config)
 {
 	ARENA_SCOPE(a);
-	struct config c;
+	struct config c = { 0 };
 	struct config_problems problems;
 	const char *five = temporary_file(a, STR("worker: {slots: 5}"));
 	const char *six = temporary_file(a, STR("worker: {slots: 6}"));
@@ -500,7 +500,7 @@ TEST(the_file_is_read_from_the_path_or_from_drover_config)
 TEST(a_file_that_cannot_be_read_is_a_problem_beside_the_others)
 {
 	ARENA_SCOPE(a);
-	struct config c;
+	struct config c = { 0 };
 	struct config_problems problems;
 	CHECK(!config_load(a, "/nowhere/drover.yaml", ENV("DROVER_WORKER_SLOTS=0"), &c, &problems));
 	CHECK_EQ_S(lines_of(a, &problems), "/nowhere/drover.yaml: cannot be opened: No such file or directory\n"

@@ -10,7 +10,7 @@ static void check_wrong(const struct wrong *w, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		ARENA_SCOPE(a);
-		struct config c;
+		struct config c = { 0 };
 		CHECK_EQ_S(load(a, w[i].yaml, NULL, &c), w[i].problem);
 	}
 }
@@ -25,6 +25,7 @@ TEST(each_wrong_option_is_named_with_its_place)
 			"t.yaml:2:3: worker: unknown option 'slots_file'; did you mean worker.slots?" },
 		{ "worker:\n  bananas: 5\n",
 			"t.yaml:2:3: worker: unknown option 'bananas'; take it out, or see drover's list of options" },
+		{ "\xEF\xBB\xBF" "databse:\n", "t.yaml:1:1: unknown section 'databse'; did you mean database?" },
 		{ "databse:\n  pool: 4\n", "t.yaml:1:1: unknown section 'databse'; did you mean database?" },
 		{ "worker.slots: 5\n", "t.yaml:1:1: worker.slots: write it as 'slots:', indented below 'worker:'" },
 		{ "worker: 5\n",
@@ -119,7 +120,8 @@ TEST(each_wrong_yaml_is_told_its_place)
 		{ "worker:\n  slots: !!int 5\n", "t.yaml:2:10: tags (!name) are not supported: take it away" },
 		{ "worker: !w\n  slots: 5\n", "t.yaml:1:9: tags (!name) are not supported: take it away" },
 		{ "%TAG ! tag:x:\n---\nlog:\n", "t.yaml:1:1: tag directives (%TAG) are not supported: take it away" },
-		{ "# a\r%TAG ! tag:x:\n---\nlog:\n", "t.yaml:1:5: tag directives (%TAG) are not supported: take it away" },
+		{ "# a\r%TAG ! tag:x:\n---\nlog:\n",
+			"t.yaml:1:5: tag directives (%TAG) are not supported: take it away" },
 		{ "? [a]\n: 5\n", "t.yaml:1:3: a key must be text, not a list" },
 		{ "? {a: b}\n: 5\n", "t.yaml:1:3: a key must be text, not a mapping" },
 		{ "worker:\n---\nlog:\n", "t.yaml:2:1: a second document: one file holds one" },
@@ -155,7 +157,7 @@ TEST(bytes_that_are_no_text_are_refused_with_their_place)
 	};
 	for (size_t i = 0; i < COUNT(wrong); i++) {
 		ARENA_SCOPE(a);
-		struct config c;
+		struct config c = { 0 };
 		CHECK_EQ_S(load_str(a, wrong[i].yaml, NULL, &c), wrong[i].problem);
 	}
 }
@@ -163,7 +165,7 @@ TEST(bytes_that_are_no_text_are_refused_with_their_place)
 TEST(all_problems_of_all_sources_are_listed_at_once)
 {
 	ARENA_SCOPE(a);
-	struct config c;
+	struct config c = { 0 };
 	const char *got = load(a, "worker:\n  slots: 0\n  lease: soon\nlogs: {}\nmodel:\n  max_tokens: 0\n",
 		ENV("DROVER_QUEUE_BATCH=0", "DROVER_WORKER_SLOT=7", "PATH=/bin", "DROVER_LOG_LEVEL=inf"), &c);
 	CHECK_EQ_S(got, "t.yaml:2:10: worker.slots: must be from 1..20000\n"
@@ -203,7 +205,7 @@ TEST(no_problem_repeats_a_secret_wherever_it_was_put)
 	};
 	for (size_t i = 0; i < COUNT(wrong_files); i++) {
 		ARENA_SCOPE(a);
-		struct config c;
+		struct config c = { 0 };
 		const char *problems = load(a, wrong_files[i], NULL, &c);
 		if (!CHECK_FOR(wrong_files[i], *problems && !strstr(problems, SECRET_WORD)))
 			printf("      %s\n", problems);
@@ -225,7 +227,7 @@ TEST(no_problem_repeats_a_secret_of_the_environment)
 	};
 	for (size_t i = 0; i < COUNT(variables); i++) {
 		ARENA_SCOPE(a);
-		struct config c;
+		struct config c = { 0 };
 		const char *problems = load(a, "", ENV(arena_text(a, str_of(variables[i]))), &c);
 		if (!CHECK_FOR(variables[i], *problems && !strstr(problems, SECRET_WORD)))
 			printf("      %s\n", problems);

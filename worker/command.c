@@ -4,7 +4,6 @@
 #include "command_inner.h"
 #include "loop.h"
 #include "options.h"
-#include <signal.h>
 #include <unistd.h>
 
 const char drover_version[] = DROVER_VERSION;
@@ -85,7 +84,7 @@ static const char *config_file(const struct command_line *line)
 	if (line->globals.config)
 		return line->globals.config;
 	if (named && *named)
-		return NULL; /* config_load takes it */
+		return named;
 	return access("drover.yaml", F_OK) == 0 ? "drover.yaml" : NULL;
 }
 
@@ -144,9 +143,9 @@ static bool show_texts(const struct command *const *commands, const struct comma
 {
 	const struct command_globals *g = &line->globals;
 	if (g->help && line->command)
-		command_help(stdout, line->command);
+		command_print_help(stdout, line->command);
 	else if (g->help)
-		command_help_all(stdout, commands);
+		command_print_help_all(stdout, commands);
 	else if (g->version)
 		printf("drover %s\n", drover_version);
 	else if (g->config_sample)
@@ -169,7 +168,7 @@ static enum command_exit run_line(struct arena *a, const struct command *const *
 		return flush_output(&e) ? EXIT_DONE : EXIT_FAILED;
 	if (line.command || line.globals.config_print)
 		return run_configured(a, commands, &line, argv, environment);
-	command_help_all(stderr, commands);
+	command_print_help_all(stderr, commands);
 	return EXIT_USAGE;
 }
 

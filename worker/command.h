@@ -122,7 +122,7 @@ extern const struct command_exit_text command_exits[];
 extern const size_t n_command_exits;
 
 const struct command *command_find(const struct command *const *commands, const char *name); /* NULL */
-void command_help_all(FILE *to, const struct command *const *commands);
-void command_help(FILE *to, const struct command *c);
-void command_man(FILE *to, const struct command *const *commands);
-void command_complete(FILE *to, const struct command *const *commands, const char *shell);
+void command_print_help_all(FILE *to, const struct command *const *commands);
+void command_print_help(FILE *to, const struct command *c);
+void command_print_man(FILE *to, const struct command *const *commands);
+void command_print_completion(FILE *to, const struct command *const *commands, const char *shell);

@@ -20,9 +20,10 @@ with want as (
 	from share s
 	returning *
 )
-select m.number as booking, r.name as resource, p.code as project, lower(m.during) as "from", upper(m.during) - 1 as "to",
-	m.kind, m.permille, s.minutes * m.permille / 1000 as minutes, s.peak + m.permille as peak_permille,
-	s.peak + m.permille > 1000 as overlaps_other_proposals, m.expires_at, m.version
+select m.number as booking, r.name as resource, p.code as project, lower(m.during) as "from",
+	upper(m.during) - 1 as "to", m.kind, m.permille, s.minutes * m.permille / 1000 as minutes,
+	s.peak + m.permille as peak_permille, s.peak + m.permille > 1000 as overlaps_other_proposals,
+	m.expires_at, m.version
 from made m cross join share s
 join psa.resources r on r.workspace_id = m.workspace_id and r.id = m.resource_id
 join psa.projects p on p.workspace_id = m.workspace_id and p.id = m.project_id

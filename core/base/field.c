@@ -7,13 +7,18 @@ static const int64_t EXACT_MAX = 9007199254740991; /* 2^53 - 1 */
 
 static const char *const type_names[] = {
 	[FIELD_TEXT] = "string", [FIELD_I64] = "integer", [FIELD_BOOL] = "boolean", [FIELD_DATE] = "string",
-	[FIELD_JSON] = "object", [FIELD_TEXTS] = "array", [FIELD_OBJECTS] = "array",
+	[FIELD_JSON] = "object", [FIELD_TEXTS] = "array", [FIELD_I64S] = "array",
+	[FIELD_OBJECTS] = "array",
 };
+
+static bool is_list(const struct field *f)
+{
+	return f->type == FIELD_TEXTS || f->type == FIELD_I64S || f->type == FIELD_OBJECTS;
+}
 
 static int64_t bound_of(const struct field *f)
 {
-	bool is_list = f->type == FIELD_TEXTS || f->type == FIELD_OBJECTS;
-	return f->max ? f->max : is_list ? LIST_ITEMS : f->type == FIELD_I64 ? EXACT_MAX : TEXT_BYTES;
+	return f->max ? f->max : is_list(f) ? LIST_ITEMS : f->type == FIELD_I64 ? EXACT_MAX : TEXT_BYTES;
 }
 
 /* ---- reading ---- */
@@ -94,6 +99,10 @@ static bool read_item(const struct reader *r, const struct field *f, int i, cons
 		struct field element = { .name = arena_printf(r->a, "%s[%d]", f->name, i), .choices = f->choices };
 		return read_text(r, &element, v, (const char **)(void *)slot);
 	}
+	if (f->type == FIELD_I64S) {
+		struct field element = { .name = arena_printf(r->a, "%s[%d]", f->name, i) };
+		return read_i64(r, &element, v, (int64_t *)(void *)slot);
+	}
 	struct reader inner = { r->a, arena_printf(r->a, "%s%s[%d].", r->path, f->name, i), r->e };
 	return read_object(&inner, f->items, v, slot);
 }
@@ -105,7 +114,7 @@ static bool read_list(const struct reader *r, const struct field *f, const cJSON
 	int n = cJSON_GetArraySize(v);
 	if (n > bound_of(f) || n < f->min)
 		return wrong(r, f->name, arena_printf(r->a, "must have %ld to %ld items, has %d", f->min, bound_of(f), n));
-	size_t size = f->type == FIELD_TEXTS ? sizeof(const char *) : f->item_size;
+	size_t size = f->type == FIELD_TEXTS ? sizeof(const char *) : f->type == FIELD_I64S ? sizeof(int64_t) : f->item_size;
 	char *items = arena_alloc(r->a, size * (size_t)MAX_OF(n, 1));
 	int i = 0;
 	const cJSON *item;
@@ -133,6 +142,7 @@ static bool read_value(const struct reader *r, const struct field *f, const cJSO
 		*(const cJSON **)slot = v;
 		return cJSON_IsObject(v) || wrong(r, f->name, "must be an object");
 	case FIELD_TEXTS:
+	case FIELD_I64S:
 	case FIELD_OBJECTS:
 		return read_list(r, f, v, slot);
 	}
@@ -187,7 +197,7 @@ static void schema_bounds(cJSON *s, const struct field *f)
 	}
 	if (f->type == FIELD_TEXT && f->min)
 		json_put_i64(s, "minLength", 1);
-	if ((f->type == FIELD_TEXTS || f->type == FIELD_OBJECTS)) {
+	if (is_list(f)) {
 		if (f->min)
 			json_put_i64(s, "minItems", f->min);
 		json_put_i64(s, "maxItems", bound_of(f));
@@ -211,9 +221,9 @@ static void schema_field(cJSON *s, const struct field *f)
 	schema_bounds(s, f);
 	if (f->type == FIELD_DATE)
 		json_put_text(s, "format", "date");
-	if (f->type == FIELD_TEXTS) {
+	if (f->type == FIELD_TEXTS || f->type == FIELD_I64S) {
 		cJSON *items = json_put_object(s, "items");
-		json_put_text(items, "type", "string");
+		json_put_text(items, "type", f->type == FIELD_TEXTS ? "string" : "integer");
 		schema_choices(items, f);
 	} else if (f->type == FIELD_OBJECTS) {
 		schema_object(json_put_object(s, "items"), f->items);

@@ -13,6 +13,7 @@ enum field_type {
 	FIELD_DATE,    /* const char *, YYYY-MM-DD, a day that exists */
 	FIELD_JSON,    /* const cJSON *, any object */
 	FIELD_TEXTS,   /* struct field_list of const char * */
+	FIELD_I64S,    /* struct field_list of int64_t */
 	FIELD_OBJECTS, /* struct field_list of the struct that .items describes */
 };
 
@@ -30,7 +31,7 @@ struct field {
 
 struct field_list {
 	size_t n;
-	void *items; /* array in the arena: const char *, or structs of item_size */
+	void *items; /* array in the arena: const char *, int64_t, or structs of item_size */
 };
 
 /* The table ends with { 0 }. Every size has a default bound: 8 KiB of text, 100 list items. */

@@ -87,9 +87,7 @@ bool http_call(struct http *h, struct arena *a, const struct http_request *rq, c
 {
 	struct http_transfer *t = transfer_new(h, a, rq, sink);
 	bool ok = http_url_read(t, e) && http_name_find(t, deadline, e) && http_easy_setup(t, e)
-		&& http_shard_add(t, e) && transfer_wait(t, deadline, e);
-	if (ok && t->result != CURLE_OK)
-		ok = http_fail_result(t, e);
+		&& http_shard_add(t, e) && transfer_wait(t, deadline, e) && http_result(t, e);
 	transfer_end(t);
 	http_reply_fill(t, reply);
 	return ok;

@@ -67,6 +67,8 @@ void http_exchange_resume(struct http_exchange *x)
 		return;
 	x->suspended = false;
 	MHD_resume_connection(x->connection);
+	if (x->server)
+		http_server_run_soon(x->server);
 }
 
 void http_exchanges_detach(struct http_server *s)
@@ -165,7 +167,8 @@ enum MHD_Result http_on_request(void *server, struct MHD_Connection *c, const ch
 void http_on_completed(void *server, struct MHD_Connection *c, void **exchange, enum MHD_RequestTerminationCode why)
 {
 	struct http_exchange *x = *exchange;
-	(void)server, (void)c, (void)why;
+	(void)c, (void)why;
+	((struct http_server *)server)->run_again = true;
 	if (!x)
 		return;
 	*exchange = NULL;

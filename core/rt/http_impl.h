@@ -55,7 +55,7 @@ struct http_transfer {
 	struct buf *head; /* name NUL value NUL ... */
 	size_t n_headers;
 	struct buf *body;
-	bool body_begun, to_sink;
+	bool head_ended, body_begun, to_sink;
 };
 
 /* http_setup.c */
@@ -80,6 +80,6 @@ void http_reply_fill(const struct http_transfer *t, struct http_reply *reply);
 /* http_limit.c: limits, and the errors of a transfer */
 int64_t http_due(const struct http_transfer *t);
 bool http_fail_due(const struct http_transfer *t, struct err *e);
-bool http_fail_result(const struct http_transfer *t, struct err *e);
+bool http_result(const struct http_transfer *t, struct err *e);
 /* "POST http://host:port: response: " in front of e's message. */
 bool http_fail_prefix(const struct http_transfer *t, struct err *e);

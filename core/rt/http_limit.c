@@ -69,11 +69,21 @@ static bool fail_midway(const struct http_transfer *t, const char *why, struct e
 	return FAIL(e, ERR_NET, "http_bad_reply", "%s", why);
 }
 
-bool http_fail_result(const struct http_transfer *t, struct err *e)
+/* libcurl takes a head that breaks off for a whole reply. */
+static bool is_whole(const struct http_transfer *t)
+{
+	return t->result == CURLE_OK && t->head_ended && t->status >= 200;
+}
+
+bool http_result(const struct http_transfer *t, struct err *e)
 {
 	const char *why = t->why[0] ? t->why : curl_easy_strerror(t->result);
+	if (is_whole(t))
+		return true;
 	if (t->failure.kind != ERR_NONE)
 		*e = t->failure;
+	else if (t->result == CURLE_OK)
+		FAIL(e, ERR_NET, "http_cut", "the connection ended within the head");
 	else if (t->step > HTTP_CONNECT)
 		fail_midway(t, why, e);
 	else if (t->result == CURLE_OPERATION_TIMEDOUT)

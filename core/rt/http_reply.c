@@ -41,6 +41,7 @@ static bool status_line(struct http_transfer *t, struct str line)
 		return false;
 	t->status = (int)status;
 	t->n_headers = 0;
+	t->head_ended = false;
 	buf_clear(t->head); /* what came before was a 1xx */
 	return true;
 }
@@ -67,6 +68,7 @@ size_t http_on_header(char *line, size_t size, size_t n, void *transfer)
 	struct http_transfer *t = transfer;
 	struct str text = str_trim((struct str){ line, size * n });
 	touch(t, HTTP_ANSWERED);
+	t->head_ended = t->head_ended || !text.n;
 	bool ok = t->body_begun || status_line(t, text) || header_keep(t, text); /* trailers are not kept */
 	return ok ? size * n : 0;
 }

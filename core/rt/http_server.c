@@ -13,11 +13,19 @@ enum { CONNECTIONS = 1024, CONNECTION_BYTES = 16 * 1024, IDLE_SECONDS = 120, BAC
 
 static void on_time(uv_timer_t *timer);
 
+void http_server_run_soon(struct http_server *s)
+{
+	uv_timer_start(s->timer, on_time, 0, 0);
+}
+
 static void server_run(struct http_server *s)
 {
 	MHD_UNSIGNED_LONG_LONG ms;
+	s->run_again = false;
 	MHD_run(s->daemon);
-	if (MHD_get_timeout(s->daemon, &ms) == MHD_YES)
+	if (s->run_again)
+		http_server_run_soon(s);
+	else if (MHD_get_timeout(s->daemon, &ms) == MHD_YES)
 		uv_timer_start(s->timer, on_time, ms, 0);
 	else
 		uv_timer_stop(s->timer);

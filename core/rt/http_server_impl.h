@@ -16,6 +16,7 @@ struct http_server {
 	size_t body_bytes;
 	int port;
 	struct http_exchange *exchanges;
+	bool run_again; /* something ended: libmicrohttpd closes its connection at the next run, and asks for none */
 };
 
 enum { HTTP_OUT_BYTES = 64 * 1024 };
@@ -38,6 +39,9 @@ struct http_exchange {
 	bool fiber;      /* the handler's fiber has not ended */
 	bool suspended, responded, no_body, finished, cut, reset;
 };
+
+/* http_server.c: looks at the connections soon; libmicrohttpd does not notice a resume by itself. */
+void http_server_run_soon(struct http_server *s);
 
 /* http_exchange.c */
 enum MHD_Result http_on_request(void *server, struct MHD_Connection *c, const char *path, const char *method,

@@ -69,6 +69,7 @@ static void redis_break(struct redis *r)
 {
 	if (r->context)
 		redisAsyncFree(r->context);
+	r->context = NULL;
 }
 
 static bool command_wait(struct wait *w, int64_t deadline, struct err *e)
@@ -142,24 +143,17 @@ static bool address_read(struct arena *a, const char *text, struct address *to, 
 }
 
 /* hiredis would look the name up itself, and block the loop. */
-static bool host_find(struct arena *a, const char *host, int64_t deadline, const char **ip, struct err *e)
+static bool host_find(struct arena *a, const char *host, int64_t deadline, const char **all, struct err *e)
 {
 	struct names *names = names_new();
-	const char *all;
-	struct str bare = str_of(host), first;
+	struct str bare = str_of(host);
 	if (bare.n > 2 && bare.p[0] == '[')
 		bare = (struct str){ bare.p + 1, bare.n - 2 };
-	bool ok = names_find(names, a, arena_text(a, bare), deadline, &all, e);
+	bool ok = names_find(names, a, arena_text(a, bare), deadline, all, e);
 	names_free(names);
 	if (!ok && e->kind == ERR_NET)
 		e->code = "redis_unreachable";
-	if (!ok)
-		return err_prefix(e, "redis: ");
-	struct str rest = str_of(all);
-	str_next(&rest, ',', &first);
-	bool six = first.p[0] == '[';
-	*ip = arena_text(a, (struct str){ first.p + six, first.n - 2 * (size_t)six });
-	return true;
+	return ok || err_prefix(e, "redis: ");
 }
 
 static bool redis_greet(struct redis *r, const struct address *to, int64_t deadline, struct err *e)
@@ -172,19 +166,34 @@ static bool redis_greet(struct redis *r, const struct address *to, int64_t deadl
 		&& redis_command(r, r->arena, select, deadline, &reply, e);
 }
 
-static bool redis_connect(struct redis *r, const char *url, int64_t deadline, struct err *e)
+static bool redis_connect(struct redis *r, const struct address *to, struct str ip, int64_t deadline, struct err *e)
 {
-	struct address to;
-	const char *ip = NULL;
-	if (!address_read(r->arena, url, &to, e) || !host_find(r->arena, to.host, deadline, &ip, e))
-		return false;
-	r->place = arena_printf(r->arena, "%s:%d", to.host, (int)to.port);
-	r->context = redisAsyncConnect(ip, (int)to.port);
+	bool six = ip.p[0] == '[';
+	const char *bare = arena_text(r->arena, (struct str){ ip.p + six, ip.n - 2 * (size_t)six });
+	redis_break(r);
+	r->place = arena_printf(r->arena, "%.*s:%d", STR_ARGS(ip), (int)to->port);
+	r->context = redisAsyncConnect(bare, (int)to->port);
 	if (!r->context || r->context->err)
 		return fail_broken(r->place, r->context ? r->context->errstr : NULL, e);
 	if (!redis_watch(&r->context))
 		return fail_broken(r->place, "its socket cannot be watched", e);
-	return redis_greet(r, &to, deadline, e);
+	return redis_greet(r, to, deadline, e);
+}
+
+static bool redis_connect_any(struct redis *r, const char *url, int64_t deadline, struct err *e)
+{
+	struct address to;
+	const char *all = "";
+	if (!address_read(r->arena, url, &to, e) || !host_find(r->arena, to.host, deadline, &all, e))
+		return false;
+	struct str rest = str_of(all), ip;
+	bool ok = false;
+	while (!ok && str_next(&rest, ',', &ip)) {
+		ok = redis_connect(r, &to, ip, deadline, e);
+		if (!ok && e->kind != ERR_NET)
+			return false;
+	}
+	return ok;
 }
 
 struct redis *redis_open(const char *url, int64_t deadline, struct err *e)
@@ -192,7 +201,7 @@ struct redis *redis_open(const char *url, int64_t deadline, struct err *e)
 	struct arena *a = arena_new();
 	struct redis *r = arena_alloc(a, sizeof(*r));
 	r->arena = a;
-	if (redis_connect(r, url, deadline, e))
+	if (redis_connect_any(r, url, deadline, e))
 		return r;
 	redis_close(r);
 	return NULL;

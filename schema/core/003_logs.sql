@@ -44,7 +44,7 @@ create table public.agent_turns (
 	tool_input jsonb,
 	tool_output jsonb,
 	block json not null,
-	turn_end boolean not null default false,
+	stop_reason text,
 	tokens_used integer,
 	created_at timestamptz not null default clock_timestamp(),
 	unique (request_id, sequence_number)
@@ -65,7 +65,7 @@ comment on column public.agent_turns.tool_call_id is 'The provider''s id that ti
 comment on column public.agent_turns.tool_input is 'Arguments of a tool_call.';
 comment on column public.agent_turns.tool_output is 'Of a tool_result.';
 comment on column public.agent_turns.block is 'The block exactly as it goes back to the provider (json keeps the bytes).';
-comment on column public.agent_turns.turn_end is 'Set on the last block of a model turn.';
+comment on column public.agent_turns.stop_reason is 'On the last block of a model turn: why the model stopped, as the provider says it.';
 comment on column public.agent_turns.tokens_used is 'On the last block of a model turn: tokens of that turn, in and out.';
 comment on column public.agent_turns.created_at is 'When it was written.';
 create index agent_turns_session on public.agent_turns (session_id, id);

@@ -203,8 +203,8 @@ language sql stable set search_path = '' as $$
 		where k.workspace_id = workspace and k.resource_id = r.id and k.during @> d.day) b
 	where r.workspace_id = workspace and (one is null or r.id = one)
 $$;
-comment on function psa.resource_days is 'For each resource (or the one) and day: working minutes, permille booked hard and '
-	'soft, whether on approved leave.';
+comment on function psa.resource_days is 'For each resource (or the one) and day: working minutes, permille booked '
+	'hard and soft, whether on approved leave.';
 
 create function psa.resource_load(workspace uuid, days daterange)
 returns table (resource_id uuid, capacity_min bigint, hard_min bigint, soft_min bigint, free_min bigint,

@@ -96,7 +96,7 @@ begin
 	select ws, psa.find(ws, 'resources', b.who), psa.find(ws, 'projects', b.project),
 		daterange(b.first_day, b.last_day, '[]'), b.permille, b.kind,
 		case b.kind when 'hard' then 'confirmed' else 'proposed' end,
-		case b.kind when 'soft' then timestamptz '2027-12-31 00:00+00' end
+		case b.kind when 'soft' then now() + interval '1 year' end
 	from (values
 		('Ben Okafor', 'HERMES', date '2026-10-05', date '2027-03-31', 500, 'hard'),
 		('Elena Rossi', 'HERMES', '2026-10-19', '2027-03-31', 600, 'hard'),

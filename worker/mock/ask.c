@@ -71,7 +71,7 @@ static void add_system(struct buf *out, const cJSON *content)
 	const cJSON *item;
 	if (cJSON_IsString(content))
 		buf_printf(out, "%s\n", content->valuestring);
-	json_each(item, cJSON_IsArray(content) ? content : NULL)
+	json_each(item, content)
 		buf_printf(out, "%s\n", text_of(item, "text"));
 }
 
@@ -154,10 +154,9 @@ const char *ask_api_key(const struct ask *q)
 	return bearer && strncasecmp(bearer, "Bearer ", 7) == 0 ? bearer + 7 : "";
 }
 
-uint64_t ask_hash(struct str bytes)
+uint64_t ask_hash(uint64_t from, struct str bytes)
 {
-	uint64_t hash = 14695981039346656037u;
 	for (size_t i = 0; i < bytes.n; i++)
-		hash = (hash ^ (unsigned char)bytes.p[i]) * 1099511628211u;
-	return hash;
+		from = (from ^ (unsigned char)bytes.p[i]) * 1099511628211u;
+	return from;
 }

@@ -31,4 +31,6 @@ const char *ask_result_tool(const struct ask *q, const struct ask_block *result)
 /* Its text, parts joined. */
 const char *ask_result_text(struct arena *a, const struct ask_block *result);
 const char *ask_api_key(const struct ask *q); /* of either header; "" = none */
-uint64_t ask_hash(struct str bytes);          /* FNV-1a, the same for ever */
+/* FNV-1a: from ASK_HASH, or on from what came before. */
+#define ASK_HASH 14695981039346656037u
+uint64_t ask_hash(uint64_t from, struct str bytes);

@@ -29,14 +29,11 @@ static bool hole_next(struct str *rest, struct str *literal, struct str *hole)
 static bool hole_parse(struct str text, struct hole *out, struct err *e)
 {
 	struct hole h = { .whole = text, .path = text };
-	struct str name, number;
-	str_next(&h.path, '.', &name);
-	str_next(&name, '#', &h.tool);
+	struct str number;
+	str_next(&h.path, '.', &number);
+	str_next(&number, '#', &h.tool);
 	bool ok = h.tool.n > 0 && (!h.path.p || h.path.n > 0);
-	if (name.p) {
-		number = name;
-		ok = ok && str_to_i64(number, &h.nth) && h.nth > 0;
-	}
+	ok = ok && (!number.p || (str_to_i64(number, &h.nth) && h.nth > 0));
 	for (size_t i = 0; i < text.n; i++)
 		ok = ok && text.p[i] > ' ' && !strchr("{}\"", text.p[i]);
 	if (!ok)
@@ -99,6 +96,11 @@ static const cJSON *plain_text(struct arena *a, const char *text)
 	return list->child;
 }
 
+const char *fill_quote(struct arena *a, struct str text)
+{
+	return json_print(a, plain_text(a, arena_text(a, text)));
+}
+
 static const cJSON *result_value(struct arena *a, const struct hole *h, const char *text, struct err *e)
 {
 	struct str path = h->path, step = { "", 0 };
@@ -156,13 +158,16 @@ static bool fill_string(struct arena *a, const struct ask *q, cJSON *parent, cJS
 {
 	struct str whole;
 	const char *text;
-	const cJSON *value;
-	if (is_one_hole(item->valuestring, &whole)) {
+	const cJSON *value = NULL;
+	if (is_one_hole(item->valuestring, &whole))
 		value = hole_value(a, q, whole, e);
-	} else {
-		value = fill_text(a, q, item->valuestring, &text, e) ? plain_text(a, text) : NULL;
-	}
-	return value && cJSON_ReplaceItemViaPointer(parent, item, cJSON_Duplicate(value, true));
+	else if (fill_text(a, q, item->valuestring, &text, e))
+		value = plain_text(a, text);
+	if (!value)
+		return false;
+	cJSON *copy = cJSON_Duplicate(value, true);
+	return cJSON_IsObject(parent) ? cJSON_ReplaceItemInObjectCaseSensitive(parent, item->string, copy)
+		: cJSON_ReplaceItemViaPointer(parent, item, copy);
 }
 
 static bool fill_children(struct arena *a, const struct ask *q, cJSON *parent, struct err *e)

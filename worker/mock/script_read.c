@@ -210,10 +210,7 @@ static bool is_plain_json(const struct yaml_node *node)
 static void write_text(struct buf *out, const char *text)
 {
 	ARENA_SCOPE(tmp);
-	cJSON *list = json_array(tmp);
-	json_add_text(list, text);
-	struct str printed = str_of(json_print(tmp, list));
-	buf_add(out, (struct str){ printed.p + 1, printed.n - 2 });
+	buf_add(out, str_of(fill_quote(tmp, str_of(text))));
 }
 
 static void write_scalar(struct script_reader *r, const struct yaml_node *node, struct buf *out)

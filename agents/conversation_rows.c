@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* The conversation as rows: one a block. */
+#include "agents_sql.h"
+#include "conversation_rows.h"
+
+enum { ARRAYS = 10, ARRAY_BYTES = 64 * 1024 * 1024 };
+
+struct pg_step conversation_fence(struct agent_run *run)
+{
+	struct pg_arg *v = arena_alloc(run->arena, 2 * sizeof(*v));
+	v[0] = PG(run->request_id);
+	v[1] = PG(run->version);
+	return (struct pg_step){ &sql_run_fence, { v, 2 }, NULL };
+}
+
+/* ---- writing blocks ---- */
+
+struct block_row {
+	const char *role, *type, *text, *tool, *call, *input, *output, *block, *stop;
+};
+
+static struct pg_step save_step(struct agent_run *run, int64_t sequence, const struct block_row *rows, size_t n,
+	int64_t tokens)
+{
+	struct buf *arrays[ARRAYS];
+	for (size_t i = 0; i < ARRAYS; i++)
+		arrays[i] = buf_new(run->arena, ARRAY_BYTES);
+	for (size_t i = 0; i < n; i++) {
+		const struct block_row *r = &rows[i];
+		const char *texts[] = { r->role, r->type, r->text, r->tool, r->call, r->input, r->output, r->block,
+			r->stop };
+		pg_array_add_i64(arrays[0], sequence + (int64_t)i + 1);
+		for (size_t t = 0; t < COUNT(texts); t++)
+			pg_array_add(arrays[t + 1], texts[t]);
+	}
+	struct pg_arg *v = arena_alloc(run->arena, (ARRAYS + 2) * sizeof(*v));
+	v[0] = PG(run->request_id);
+	for (size_t i = 0; i < ARRAYS; i++)
+		v[i + 1] = PG(pg_array_end(arrays[i]));
+	v[ARRAYS + 1] = PG(tokens);
+	return (struct pg_step){ &sql_turn_save, { v, ARRAYS + 2 }, NULL };
+}
+
+bool conversation_commit(struct agent_run *run, const struct pg_step *steps, size_t n, struct err *e)
+{
+	struct pg *db = pg_get(run->db, run->deadline, e);
+	bool ok = db && pg_batch(db, run->arena, steps, n, run->deadline, e);
+	pg_put(run->db, db);
+	return ok;
+}
+
+bool conversation_ask(struct agent_run *run, const struct sql *q, struct pg_args args, struct pg_rows *rows, struct err *e)
+{
+	return conversation_commit(run, &(struct pg_step){ q, args, rows }, 1, e);
+}
+
+/* ---- model turns ---- */
+
+static const char *const block_types[] = {
+	[BLOCK_TEXT] = "text", [BLOCK_THINKING] = "thinking", [BLOCK_TOOL_CALL] = "tool_call", [BLOCK_OTHER] = "other",
+};
+
+static struct block_row row_of(struct arena *a, const struct model_block *b, const char *stop)
+{
+	bool is_call = b->kind == BLOCK_TOOL_CALL, has_text = b->kind == BLOCK_TEXT || b->kind == BLOCK_THINKING;
+	return (struct block_row){
+		.role = "assistant",
+		.type = block_types[b->kind],
+		.text = has_text ? b->text : NULL,
+		.tool = is_call ? b->tool_name : NULL,
+		.call = is_call ? b->tool_id : NULL,
+		.input = is_call && b->input ? json_print(a, b->input) : NULL,
+		.block = b->raw,
+		.stop = stop,
+	};
+}
+
+bool conversation_keep_turn(struct agent_run *run, const struct conversation *c, const struct model_turn *turn, struct err *e)
+{
+	struct block_row *rows = arena_alloc(run->arena, (turn->n + 1) * sizeof(*rows));
+	for (size_t i = 0; i < turn->n; i++)
+		rows[i] = row_of(run->arena, &turn->blocks[i], i + 1 == turn->n ? turn->stop_reason : NULL);
+	const struct model_usage *u = &turn->usage;
+	int64_t tokens = u->input_tokens + u->output_tokens + u->cache_write_tokens + u->cache_read_tokens;
+	struct pg_step steps[] = { conversation_fence(run), save_step(run, c->sequence, rows, turn->n, tokens) };
+	return conversation_commit(run, steps, COUNT(steps), e);
+}
+
+/* ---- answers of tools ---- */
+
+const char *conversation_result_block(struct arena *a, const struct tool_answer *answer)
+{
+	cJSON *block = json_object(a);
+	json_put_text(block, "type", "tool_result");
+	json_put_text(block, "tool_use_id", answer->call->tool_id);
+	json_put_text(block, "content", answer->output);
+	if (strcmp(answer->status, "refused") == 0)
+		json_put_bool(block, "is_error", true);
+	return json_print(a, block);
+}
+
+size_t conversation_answer_steps(struct agent_run *run, const struct conversation *c, const struct tool_answer *t,
+	struct pg_step steps[2])
+{
+	const struct model_block *call = t->call;
+	struct pg_arg *v = arena_alloc(run->arena, 7 * sizeof(*v));
+	const char *input = call->input ? json_print(run->arena, call->input) : NULL;
+	const struct pg_arg executed[] = { PG(run->request_id), PG(call->tool_id), PG(call->tool_name), PG(input), PG(t->output),
+		PG(t->status), PG(t->ms) };
+	memcpy(v, executed, sizeof(executed));
+	struct block_row row = { .role = "tool", .type = "tool_result", .tool = call->tool_name, .call = call->tool_id,
+		.output = t->output, .block = conversation_result_block(run->arena, t) };
+	steps[0] = (struct pg_step){ &sql_tool_executed, { v, COUNT(executed) }, NULL };
+	steps[1] = save_step(run, c->sequence, &row, 1, 0);
+	return 2;
+}
+

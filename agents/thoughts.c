@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+#include "thoughts.h"
+#include "json.h"
+#include "thoughts_rows.h"
+
+struct thoughts {
+	struct thought_row *first, **last;
+	struct thoughts_limits limits;
+	struct buf growing; /* text of a THINKING or TEXT row that has no seq yet */
+	enum thought_kind growing_kind;
+	int64_t last_seq;
+};
+
+const char *thought_kind_name(enum thought_kind kind)
+{
+	static const char *const names[THOUGHT_KINDS] = {
+		[THOUGHT_THINKING] = "thinking",   [THOUGHT_TEXT] = "text",     [THOUGHT_TOOL_CALL] = "tool_call",
+		[THOUGHT_TOOL_RESULT] = "tool_result", [THOUGHT_STATUS] = "status", [THOUGHT_ERROR] = "error",
+		[THOUGHT_COMPLETE] = "complete",
+	};
+	return names[kind];
+}
+
+static void thoughts_end(void *what)
+{
+	struct thoughts *t = what;
+	thoughts_written(t, INT64_MAX);
+	buf_done(&t->growing);
+	free(t);
+}
+
+struct thoughts *thoughts_new(struct arena *a, int64_t last_seq, const struct thoughts_limits *limits)
+{
+	struct thoughts *t = mem_alloc(sizeof(*t));
+	t->limits = *limits;
+	t->last = &t->first;
+	t->last_seq = last_seq;
+	buf_init(&t->growing, limits->row_bytes);
+	arena_defer(a, thoughts_end, t);
+	return t;
+}
+
+/* One block: the row, its message, its data. */
+static void row_add(struct thoughts *t, enum thought_kind kind, struct str message, struct str data)
+{
+	struct thought_row *row = mem_alloc(sizeof(*row) + message.n + 1 + data.n + 1);
+	char *text = (char *)(row + 1);
+	memcpy(text, message.p, message.n);
+	row->message = text;
+	if (data.n) {
+		memcpy(text + message.n + 1, data.p, data.n);
+		row->data = text + message.n + 1;
+	}
+	row->seq = ++t->last_seq;
+	row->kind = kind;
+	*t->last = row;
+	t->last = &row->next;
+}
+
+static void growing_close(struct thoughts *t)
+{
+	if (!t->growing.n)
+		return;
+	row_add(t, t->growing_kind, buf_str(&t->growing), (struct str){ "", 0 });
+	buf_clear(&t->growing);
+}
+
+void thought_delta(struct thoughts *t, enum thought_kind kind, struct str piece)
+{
+	if (kind != t->growing_kind)
+		growing_close(t);
+	t->growing_kind = kind;
+	while (piece.n) {
+		size_t room = t->limits.flush_bytes > t->growing.n ? t->limits.flush_bytes - t->growing.n : 0;
+		size_t n = utf8_cut(piece, room);
+		buf_add(&t->growing, (struct str){ piece.p, n });
+		piece = (struct str){ piece.p + n, piece.n - n };
+		if (piece.n || t->growing.n >= t->limits.flush_bytes)
+			growing_close(t);
+	}
+}
+
+static struct str cut(struct arena *a, struct str s, size_t most)
+{
+	if (s.n <= most)
+		return s;
+	size_t n = utf8_cut(s, most - MIN_OF(most, (size_t)64));
+	return str_of(arena_printf(a, "%.*s... [cut: %zu of %zu bytes]", (int)n, s.p, n, s.n));
+}
+
+/* JSON cannot be cut and stay JSON: what is too large becomes an object that says so and shows the beginning. */
+static struct str cut_json(struct arena *a, struct str json, size_t most)
+{
+	if (json.n <= most)
+		return json;
+	cJSON *said = json_object(a);
+	json_put_i64(said, "cut_bytes", (int64_t)json.n);
+	json_put_str(said, "beginning", (struct str){ json.p, utf8_cut(json, most / 2) });
+	return str_of(json_print(a, said));
+}
+
+void thought_add(struct thoughts *t, enum thought_kind kind, const char *message, const char *data)
+{
+	ARENA_SCOPE(tmp);
+	growing_close(t);
+	row_add(t, kind, cut(tmp, utf8_clean(tmp, str_of(message)), t->limits.row_bytes),
+		cut_json(tmp, str_of(data), t->limits.row_bytes));
+}
+
+const struct thought_row *thoughts_pending(struct thoughts *t)
+{
+	growing_close(t);
+	return t->first;
+}
+
+void thoughts_written(struct thoughts *t, int64_t seq)
+{
+	for (struct thought_row *row; (row = t->first) && row->seq <= seq;) {
+		t->first = row->next;
+		free(row);
+	}
+	if (!t->first)
+		t->last = &t->first;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands, for the list in main.c. */
+#pragma once
+#include "command.h"
+
+extern const struct command command_cancel;
+extern const struct command command_dev;
+extern const struct command command_doctor;
+extern const struct command command_enqueue;
+extern const struct command command_help;
+extern const struct command command_migrate;
+extern const struct command command_mock_model;
+extern const struct command command_retry;
+extern const struct command command_show;
+extern const struct command command_status;
+extern const struct command command_tail;
+extern const struct command command_worker;

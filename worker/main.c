@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* The program: its list of commands. */
+#include "commands.h"
+#include "fiber.h"
+#include <unistd.h>
+
+/* In the order of the help: what runs the pool, what looks at it, what acts on requests. */
+static const struct command *const commands[] = {
+	&command_worker,  &command_dev,    &command_migrate, &command_doctor, &command_status,       &command_show, &command_tail,
+	&command_enqueue, &command_cancel, &command_retry,   &command_mock_model, &command_help, NULL,
+};
+
+int main(int argc, char **argv)
+{
+	fiber_guard_install();
+	return command_main(commands, argc, argv, environ);
+}

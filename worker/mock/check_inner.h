@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/* Between the two halves of the checks. */
+#pragma once
+#include "check.h"
+
+#define REFUSE(e, ...) FAIL((e), ERR_INPUT, "invalid_request_error", __VA_ARGS__)
+
+bool check_word(const char *word); /* a tool's name or id */
+bool check_messages(const struct ask *q, struct err *e);

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* Writes the pending thoughts of all runs, in one statement a tick. */
+#include "pool_inner.h"
+
+enum { BATCH_ROWS = 5000, BATCH_BYTES = 8 * 1024 * 1024 };
+
+int64_t run_rows(struct run *r, struct log_batch *batch)
+{
+	int64_t last = 0;
+	const struct thought_row *row = r->thoughts ? thoughts_pending(r->thoughts) : NULL;
+	if (row)
+		log_batch_owner(batch, r->request.id, r->request.version);
+	for (; row; row = row->next) {
+		struct log_row out = { row->seq, r->agent_name, thought_kind_name(row->kind), row->message, row->data };
+		log_batch_row(batch, r->request.id, &out);
+		last = row->seq;
+	}
+	return last;
+}
+
+struct sent {
+	struct run *run;
+	int64_t seq;
+};
+
+static bool contains(const int64_t *ids, size_t n, int64_t id)
+{
+	for (size_t low = 0, high = n; low < high;) {
+		size_t middle = (low + high) / 2;
+		if (ids[middle] == id)
+			return true;
+		*(ids[middle] < id ? &low : &high) = ids[middle] < id ? middle + 1 : middle;
+	}
+	return false;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+	return (x > y) - (x < y);
+}
+
+static void settle(const struct sent *sent, size_t n, int64_t *alive, size_t n_alive)
+{
+	qsort(alive, n_alive, sizeof(*alive), compare_ids);
+	for (size_t i = 0; i < n; i++) {
+		struct run *r = sent[i].run;
+		if (r->ended || r->fenced)
+			continue;
+		if (contains(alive, n_alive, r->request.id))
+			thoughts_written(r->thoughts, sent[i].seq);
+		else
+			run_fence(r);
+	}
+}
+
+static struct sent *collect(struct pool *p, struct arena *a, struct log_batch *batch, size_t *n)
+{
+	struct sent *sent = arena_alloc(a, (p->n_runs + 1) * sizeof(*sent));
+	*n = 0;
+	for (struct run *r = p->runs; r; r = r->next) {
+		if (batch->n_rows >= BATCH_ROWS || batch->messages.n + batch->data.n >= BATCH_BYTES)
+			break; /* the rest is first in line at once after this */
+		int64_t last = r->fenced ? 0 : run_rows(r, batch);
+		if (last)
+			sent[(*n)++] = (struct sent){ r, last };
+	}
+	return sent;
+}
+
+/* *more: the batch was full. */
+static bool flush(struct pool *p, bool *more, struct err *e)
+{
+	ARENA_SCOPE(tmp);
+	struct log_batch *batch = log_batch_new(tmp);
+	size_t n, n_alive;
+	int64_t *alive;
+	struct sent *sent = collect(p, tmp, batch, &n);
+	*more = batch->n_rows >= BATCH_ROWS;
+	if (!n)
+		return true;
+	struct pg *db = pg_get(p->control, deadline_in(SHORT_MS), e);
+	bool ok = db && queue_log_append(db, tmp, batch, deadline_in(SHORT_MS), &alive, &n_alive, e);
+	pg_put(p->control, db);
+	if (ok)
+		settle(sent, n, alive, n_alive);
+	return ok;
+}
+
+bool pool_flush_loop(void *pool, struct err *e)
+{
+	struct pool *p = pool;
+	bool more = false;
+	p->flusher = task_self();
+	for (;;) {
+		struct err trouble = { 0 };
+		bool idle = !p->n_runs;
+		bool woke = idle ? loop_park(NEVER_MS, e) : more || loop_sleep(p->config->flush_ms, e);
+		if (!woke && task_cancelled())
+			break;
+		p->flushing = true; /* runs that end meanwhile are kept for the answer */
+		bool ok = flush(p, &more, &trouble);
+		p->flushing = false;
+		run_free_ended(p);
+		if (!ok && !task_cancelled())
+			log_write(LOG_WARN, "flush_failed", "thoughts wait in memory: %s", trouble.msg);
+		more = more && !trouble.kind;
+	}
+	p->flusher = NULL;
+	return pool_service_ended(p, e);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* Keeps the lease, and does for everybody what only time brings. */
+#include "clock.h"
+#include "pool_inner.h"
+
+/* ---- the lease ---- */
+
+static void cancel_all(struct pool *p, const int64_t *ids, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct run *r = run_find(p, ids[i]);
+		if (r)
+			run_cancel(r);
+	}
+}
+
+/* Others may have taken everything we run: stop at once, write nothing, begin anew under another id. */
+static bool begin_anew(struct pool *p, struct err *e)
+{
+	log_write(LOG_ERROR, "lease_lost", "the lease of worker %s ran out; its %zu runs are given up", p->worker_id, p->n_runs);
+	for (struct run *r = p->runs; r; r = r->next)
+		run_fence(r);
+	return pool_register(p, e);
+}
+
+static bool renew(struct pool *p, struct err *e)
+{
+	ARENA_SCOPE(tmp);
+	const int64_t *cancelled;
+	size_t n;
+	struct queue_load load = { (int)p->n_runs, p->claimed, p->finished, p->drains > 0 };
+	int64_t asked = clock_ms();
+	struct pg *db = pg_get(p->control, deadline_in(SHORT_MS), e);
+	bool ok = db && queue_heartbeat(db, tmp, &p->worker, &load, deadline_in(SHORT_MS), &cancelled, &n, e);
+	pg_put(p->control, db);
+	if (!ok)
+		return false;
+	p->lease_ends = asked + p->config->lease_ms;
+	cancel_all(p, cancelled, n);
+	return true;
+}
+
+bool pool_lease_loop(void *pool, struct err *e)
+{
+	enum { BEATS = 3, RETRY_MS = 250 };
+	struct pool *p = pool;
+	int64_t wait_ms = p->config->lease_ms / BEATS;
+	while (loop_sleep(wait_ms, e) || !task_cancelled()) {
+		struct err trouble = { 0 };
+		bool ok = renew(p, &trouble);
+		if (!ok && !task_cancelled())
+			log_write(LOG_WARN, "heartbeat_failed", "%s", trouble.msg);
+		if (trouble.kind == ERR_FENCE || (!ok && clock_ms() >= p->lease_ends))
+			ok = begin_anew(p, &trouble);
+		wait_ms = ok ? p->config->lease_ms / BEATS : RETRY_MS;
+	}
+	return pool_service_ended(p, e);
+}
+
+/* ---- upkeep ---- */
+
+static bool maintain(struct pool *p, int64_t *next_ms, struct err *e)
+{
+	ARENA_SCOPE(tmp);
+	int64_t moved = 0;
+	struct pg *db = pg_get(p->control, deadline_in(SHORT_MS), e);
+	bool ok = db && queue_maintain(db, tmp, p->config->max_attempts, deadline_in(SHORT_MS), &moved, next_ms, e);
+	pg_put(p->control, db);
+	if (ok && moved)
+		pool_wake_claimer(p);
+	return ok;
+}
+
+bool pool_upkeep_loop(void *pool, struct err *e)
+{
+	struct pool *p = pool;
+	for (;;) {
+		struct err trouble = { 0 };
+		int64_t next_ms = 0;
+		if (!maintain(p, &next_ms, &trouble) && !task_cancelled())
+			log_write(LOG_WARN, "upkeep_failed", "%s", trouble.msg);
+		int64_t wait_ms = next_ms > 0 ? MIN_OF(next_ms, p->config->poll_ms) : p->config->poll_ms;
+		if (!loop_sleep(wait_ms, e) && task_cancelled())
+			return pool_service_ended(p, e);
+	}
+}

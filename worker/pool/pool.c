@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* The pool's life: start its fibers, wait, drain. */
+#include "clock.h"
+#include "pool_inner.h"
+#include <sys/random.h>
+#include <unistd.h>
+
+static void uuid_make(char text[37])
+{
+	unsigned char b[16];
+	if (getrandom(b, sizeof(b), 0) != sizeof(b))
+		abort();
+	b[6] = (b[6] & 0x0F) | 0x40;
+	b[8] = (b[8] & 0x3F) | 0x80;
+	snprintf(text, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4],
+		b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+}
+
+static const char *host_name(struct arena *a)
+{
+	char name[256] = "";
+	gethostname(name, sizeof(name) - 1);
+	return arena_text(a, str_of(name));
+}
+
+struct pool *pool_new(const struct pool_config *config)
+{
+	struct pool *p = mem_alloc(sizeof(*p));
+	p->config = config;
+	p->arena = arena_new();
+	p->pg = (struct pg_options){ .url = config->database_url, .application_name = "drover worker",
+		.connect_ms = config->connect_ms, .prepare = config->prepare };
+	p->worker = (struct queue_worker){ .id = p->worker_id, .host = host_name(p->arena), .pid = getpid(),
+		.version = DROVER_VERSION, .slots = config->slots, .lease_ms = config->lease_ms };
+	p->db = pg_pool_new(&p->pg, config->connections);
+	p->control = pg_pool_new(&p->pg, CONTROL_CONNECTIONS);
+	p->model = (struct model){ .http = http_new(), .config = config->model };
+	p->running.keep_going = true;
+	return p;
+}
+
+void pool_free(struct pool *p)
+{
+	if (!p)
+		return;
+	pg_pool_free(p->db);
+	pg_pool_free(p->control);
+	http_free(p->model.http);
+	arena_free(p->arena);
+	free(p);
+}
+
+bool pool_ready(const struct pool *p)
+{
+	return p->registered;
+}
+
+size_t pool_running(const struct pool *p)
+{
+	return p->n_runs;
+}
+
+void pool_drain(struct pool *p)
+{
+	p->drains++;
+	task_wake(p->server);
+	pool_wake_claimer(p);
+}
+
+/* ---- registering ---- */
+
+bool pool_register(struct pool *p, struct err *e)
+{
+	bool first = !p->worker_id[0];
+	if (first && p->config->worker_id)
+		snprintf(p->worker_id, sizeof(p->worker_id), "%s", p->config->worker_id);
+	else
+		uuid_make(p->worker_id);
+	p->lease_ends = clock_ms() + p->config->lease_ms;
+	struct pg *db = pg_get(p->control, deadline_in(SHORT_MS), e);
+	bool ok = db && queue_register(db, &p->worker, deadline_in(SHORT_MS), e);
+	if (ok && first && p->config->after)
+		ok = queue_worker_lost(db, p->config->after, deadline_in(SHORT_MS), e);
+	pg_put(p->control, db);
+	p->wants_wake = false;
+	p->registered = ok;
+	if (ok)
+		log_write(LOG_INFO, "worker_registered", "%s on %s, %d slots", p->worker_id, p->worker.host, p->worker.slots);
+	return ok;
+}
+
+/* A database that is not there yet is waited for; one that refuses us is an operator's to mend. */
+static bool register_first(struct pool *p, struct err *e)
+{
+	for (int64_t wait_ms = 100; !pool_register(p, e); wait_ms = MIN_OF(wait_ms * 2, (int64_t)5000)) {
+		if (e->kind != ERR_NET && e->kind != ERR_BUSY && e->kind != ERR_TIMEOUT)
+			return false;
+		log_write(LOG_WARN, "database_away", "%s", e->msg);
+		p->worker_id[0] = '\0';
+		if (p->drains || !loop_sleep(wait_ms, e))
+			return FAIL(e, ERR_CANCELLED, "stopped", "stopped before the database answered");
+	}
+	return true;
+}
+
+/* ---- serving ---- */
+
+bool pool_service_ended(const struct pool *p, struct err *e)
+{
+	return p->drains || FAIL(e, ERR_CANCELLED, "service_ended", "a service of the worker was cancelled");
+}
+
+enum { SERVICES = 5 };
+
+static bool services_start(struct pool *p, struct err *e)
+{
+	static const struct { const char *name; loop_body body; } services[SERVICES] = {
+		{ "lease", pool_lease_loop },   { "upkeep", pool_upkeep_loop }, { "flusher", pool_flush_loop },
+		{ "claimer", pool_claim_loop }, { "listener", pool_listen_loop },
+	};
+	for (size_t i = 0; i < COUNT(services); i++)
+		if (!group_start(&p->services, services[i].name, services[i].body, p, e))
+			return false;
+	return true;
+}
+
+static bool serve_until_drain(struct pool *p, struct err *e)
+{
+	p->server = task_self();
+	bool ok = true;
+	while (ok && !p->drains && p->services.running == SERVICES)
+		ok = loop_park(deadline_in(p->config->poll_ms), e) || e->kind == ERR_TIMEOUT;
+	return ok;
+}
+
+static void drain(struct pool *p)
+{
+	struct err ignored = { 0 };
+	int64_t deadline = clock_ms() + p->config->drain_ms;
+	log_write(LOG_INFO, "draining", "%zu running, up to %ld ms", p->n_runs, (long)p->config->drain_ms);
+	while (p->n_runs && p->drains < 2 && clock_ms() < deadline)
+		if (!loop_park(deadline, &ignored) && ignored.kind != ERR_TIMEOUT)
+			break; /* cancelled ourselves: the same as being told twice */
+	group_cancel(&p->running);
+}
+
+static void leave(struct pool *p)
+{
+	struct err e = { 0 };
+	struct pg *db = pg_get(p->control, deadline_in(SHORT_MS), &e);
+	if (!db || !queue_leave(db, p->worker_id, deadline_in(SHORT_MS), &e))
+		log_write(LOG_WARN, "leave_failed", "%s", e.msg);
+	pg_put(p->control, db);
+}
+
+bool pool_serve(struct pool *p, struct err *e)
+{
+	if (!register_first(p, e))
+		return false;
+	struct err why = { 0 };
+	bool ok = services_start(p, &why) && serve_until_drain(p, &why);
+	p->drains += p->drains == 0;
+	drain(p);
+	task_cancel_clear(); /* what is left to do is short, and must be done */
+	struct err ignored = { 0 };
+	group_wait(&p->running, NEVER_MS, &ignored);
+	group_cancel(&p->services);
+	group_wait(&p->services, NEVER_MS, &ignored);
+	leave(p);
+	p->registered = false;
+	p->server = NULL;
+	if (ok && p->services.failed)
+		why = p->services.error;
+	if (!ok || p->services.failed)
+		*e = why;
+	return ok && !p->services.failed;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One worker process: claims requests, runs each agent in a fiber of its own, streams thoughts to the log, writes every
+ * fate, keeps its lease. Everything it learns of the world comes from the database.
+ */
+#pragma once
+#include "agent.h"
+#include "queue.h"
+#include "thoughts_rows.h"
+
+struct pool_config {
+	const char *database_url;
+	bool prepare, listen;
+	int connections;           /* for agents and tools; three more are the pool's own */
+	int64_t connect_ms;
+	int slots, batch;
+	int64_t lease_ms, poll_ms, drain_ms;
+	int max_attempts;
+	int64_t backoff_base_ms, backoff_max_ms;
+	int64_t flush_ms;
+	struct thoughts_limits thoughts;
+	struct model_config model;
+	struct agent_limits limits;
+	const struct agent *const *agents; /* ends with NULL */
+	const char *worker_id;     /* uuid; NULL = make one */
+	const char *after;         /* worker that is known to be dead, or NULL */
+};
+
+struct pool;
+
+/* The config and what it points to must outlive the pool. */
+struct pool *pool_new(const struct pool_config *config);
+void pool_free(struct pool *p);
+/* Serves until pool_drain; waits. */
+bool pool_serve(struct pool *p, struct err *e);
+/* Stop claiming, let run until the drain limit, then cancel and release; a second call cancels at once. */
+void pool_drain(struct pool *p);
+/* Serving: registered and claiming. */
+bool pool_ready(const struct pool *p);
+size_t pool_running(const struct pool *p);

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside worker/pool only: what its fibers share. */
+#pragma once
+#include "loop.h"
+#include "pool.h"
+
+/* A request that this process runs. */
+struct run {
+	struct run *next, **link;
+	struct pool *pool;
+	struct task *task;
+	struct arena *arena;
+	struct queue_request request;
+	struct thoughts *thoughts;
+	const char *agent_name;
+	bool cancel_requested; /* by the user, not by a drain */
+	bool fenced;           /* no longer ours: write nothing */
+	bool ended;            /* only the flusher's answer still needs it */
+};
+
+struct pool {
+	const struct pool_config *config;
+	struct arena *arena;
+	struct queue_worker worker;
+	char worker_id[37];
+	struct pg_options pg;
+	struct pg_pool *db;      /* agents, tools, fates */
+	struct pg_pool *control; /* claim, lease, upkeep, log: never behind a tool */
+	struct model model;
+
+	struct run *runs;
+	struct run *ended;       /* kept while a flush is under way */
+	bool flushing;
+	size_t n_runs;
+	int64_t claimed, finished;
+	struct group running;    /* the runs' fibers */
+	struct group services;
+	struct task *server, *claimer, *flusher;
+	bool registered, wants_wake;
+	bool woken;              /* there may be work that the last claim did not see */
+	int drains;
+	int64_t lease_ends;      /* by our clock, from before the heartbeat was sent */
+};
+
+enum { CONTROL_CONNECTIONS = 2, SHORT_MS = 10000 };
+
+bool pool_claim_loop(void *pool, struct err *e);
+bool pool_listen_loop(void *pool, struct err *e);
+bool pool_lease_loop(void *pool, struct err *e);
+bool pool_upkeep_loop(void *pool, struct err *e);
+bool pool_flush_loop(void *pool, struct err *e);
+/* What a service returns when it was cancelled: without a drain that ends the pool, for it cannot do without. */
+bool pool_service_ended(const struct pool *p, struct err *e);
+
+/* Copies the request and starts its fiber. */
+bool run_start(struct pool *p, const struct queue_request *request, struct err *e);
+struct run *run_find(struct pool *p, int64_t request_id);
+/* Frees the runs that ended while a flush was under way. */
+void run_free_ended(struct pool *p);
+/* Told to stop by the user. */
+void run_cancel(struct run *r);
+/* Somebody else has it. */
+void run_fence(struct run *r);
+void pool_wake_claimer(struct pool *p);
+/* New id, new row in drover.workers. waits. */
+bool pool_register(struct pool *p, struct err *e);
+
+/* Adds what is pending of a run to a batch; returns the last seq, 0 when nothing was. */
+int64_t run_rows(struct run *r, struct log_batch *batch);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* What status shows: the rows of its queries, for people and as JSON. */
+#pragma once
+#include "pg.h"
+#include "print.h"
+
+struct status {
+	struct pg_rows depth, oldest, ended, times, failures, workers;
+	int64_t live_workers, waiting, running; /* sums over the rows */
+	int64_t claimed_last_minute;
+};
+
+void status_sum(struct status *s);
+cJSON *status_json(struct arena *a, const struct status *s);
+void status_print(const struct printer *p, struct arena *a, const struct status *s);
