@@ -13,6 +13,7 @@ struct agent_limits {
 	int64_t turn_tools;    /* of one turn */
 	int64_t run_ms;        /* wall time of one attempt */
 	int64_t tool_ms;       /* of one tool call */
+	int64_t children;      /* that one plan may make */
 	size_t result_bytes;   /* of one tool result shown to the model; more is cut and says so */
 };
 

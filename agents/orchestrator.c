@@ -51,8 +51,9 @@ static const char *plan_mistake(struct orchestration *o, const struct model_bloc
 		return "call plan first";
 	if (!call->input)
 		return call->input_error;
-	return plan_read(o->run->arena, call->input, o->run->agents, &o->plan, &e) ? NULL
-		: arena_text(o->run->arena, str_of(e.msg));
+	struct agent_run *run = o->run;
+	bool ok = plan_read(run->arena, call->input, run->agents, run->limits.children, &o->plan, &e);
+	return ok ? NULL : arena_text(run->arena, str_of(e.msg));
 }
 
 static const char *open_mistake(struct orchestration *o)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "plan.h"
 
-enum { STEPS_MOST = 6 };
+enum { STEPS_MOST = 100 }; /* what can be read; what may be run is limits.children */
 
 static const char *const modes[] = { "single", "sequential", "parallel", "clarify", "refuse", NULL };
 
@@ -82,7 +82,8 @@ static bool step_check(struct arena *a, const struct agent *const *agents, const
 	return true;
 }
 
-bool plan_read(struct arena *a, const cJSON *input, const struct agent *const *agents, struct plan *plan, struct err *e)
+bool plan_read(struct arena *a, const cJSON *input, const struct agent *const *agents, int64_t most, struct plan *plan,
+	struct err *e)
 {
 	*plan = (struct plan){ 0 };
 	if (!field_read(a, plan_fields, input, plan, e))
@@ -93,6 +94,8 @@ bool plan_read(struct arena *a, const cJSON *input, const struct agent *const *a
 		return FAIL(e, ERR_INPUT, "bad_plan", "steps: are required for %s", plan->mode);
 	if (is_mode(plan, "single") && plan->steps.n != 1)
 		return FAIL(e, ERR_INPUT, "bad_plan", "steps: single has exactly one, not %zu", plan->steps.n);
+	if ((int64_t)plan->steps.n > most)
+		return FAIL(e, ERR_INPUT, "bad_plan", "steps: at most %ld, not %zu", (long)most, plan->steps.n);
 	for (size_t i = 0; i < plan->steps.n; i++)
 		if (!step_check(a, agents, plan, (int)i, e))
 			return false;

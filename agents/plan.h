@@ -13,8 +13,9 @@ struct plan {
 	struct field_list steps; /* of struct plan_step */
 };
 
-/* ERR_INPUT names what is wrong with the plan, for the model to mend. */
-bool plan_read(struct arena *a, const cJSON *input, const struct agent *const *agents, struct plan *plan, struct err *e);
+/* most: steps that are allowed. ERR_INPUT names what is wrong with the plan, for the model to mend. */
+bool plan_read(struct arena *a, const cJSON *input, const struct agent *const *agents, int64_t most, struct plan *plan,
+	struct err *e);
 /* The tool's definition, with the agents there are. */
 const cJSON *plan_tools(struct arena *a, const struct agent *const *agents);
 /* For the log: "parallel: project_management: ...; quotes: ..." */

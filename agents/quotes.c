@@ -29,7 +29,8 @@ static bool search_run(struct tool_env *env, const void *args, const cJSON **res
 
 static const struct tool tool_quote_search = {
 	.name = "quote_search",
-	.text = "Finds quotes, newest first: number, title, customer, project, status, net, gross, valid until, version.",
+	.text = "Finds quotes, newest first: number, title, customer, project, status, net, gross, valid until, version. "
+		"At most 50.",
 	.fields = search_fields, .args_size = sizeof(struct search_args), .run = search_run,
 };
 

@@ -33,7 +33,7 @@ static bool search_run(struct tool_env *env, const void *args, const cJSON **res
 static const struct tool tool_resource_search = {
 	.name = "resource_search",
 	.text = "People with their capacity over some days: minutes booked hard and soft, minutes free, and the permille "
-		"that is free on every working day. Days off and approved leave are taken off already.",
+		"that is free on every working day. Days off and approved leave are taken off already. At most 50.",
 	.fields = search_fields, .args_size = sizeof(struct search_args), .run = search_run,
 };
 
@@ -58,7 +58,8 @@ static bool conflict_run(struct tool_env *env, const void *args, const cJSON **r
 
 static const struct tool tool_conflict_detect = {
 	.name = "conflict_detect",
-	.text = "Where people are booked to more than 1000 permille or while on leave, with the bookings involved.",
+	.text = "Where people are booked to more than 1000 permille or while on leave, with the bookings involved. At "
+		"most 100.",
 	.fields = conflict_fields, .args_size = sizeof(struct conflict_args), .run = conflict_run,
 };
 
@@ -112,7 +113,7 @@ static const struct tool tool_match_candidates = {
 	.name = "match_candidates",
 	.text = "Ranks the people of a role for a piece of work. fits: every skill is there and the minutes are free; else "
 		"why_not. score = skill_points (level above the least, up to 400) + free_points (free share of capacity, up "
-		"to 400) + project_points (200 for who was booked on the project). Equal scores go by name.",
+		"to 400) + project_points (200 for who was booked on the project). Equal scores go by name. At most 20.",
 	.fields = match_fields, .args_size = sizeof(struct match_args), .run = match_run,
 };
 
@@ -136,7 +137,8 @@ static bool bookings_run(struct tool_env *env, const void *args, const cJSON **r
 
 const struct tool tool_booking_list = {
 	.name = "booking_list",
-	.text = "Bookings that touch some days: number, person, project, soft or hard, days, permille, minutes, version.",
+	.text = "Bookings that touch some days: number, person, project, soft or hard, days, permille, minutes, version. "
+		"At most 100.",
 	.fields = bookings_fields, .args_size = sizeof(struct bookings_args), .run = bookings_run,
 };
 

@@ -57,6 +57,7 @@ TEST(every_default_passes_its_own_check_and_is_shown_as_written)
 	ARENA_SCOPE(a);
 	struct config c = { 0 };
 	CHECK_EQ_S(load(a, "", NULL, &c), "");
+	REQUIRE(c.from);
 	for (size_t i = 0; i < config_options_n; i++) {
 		CHECK_EQ_S(option_get(&config_options[i], a, &c), config_options[i].preset);
 		CHECK_EQ_S(c.from[i], "default");
@@ -399,6 +400,7 @@ TEST(the_sample_loads_and_says_every_default)
 	struct config c = { 0 };
 	const char *sample = printed(a, config_sample);
 	CHECK_EQ_S(load(a, sample, NULL, &c), "");
+	REQUIRE(c.from);
 	for (size_t i = 0; i < config_options_n; i++) {
 		const struct config_option *o = &config_options[i];
 		CHECK_EQ_S(option_get(o, a, &c), o->preset);
@@ -419,6 +421,7 @@ TEST(the_sample_loads_with_its_examples_too)
 		buf_printf(b, "%s%.*s\n", example ? "  " : "", (int)(line.n - mark), line.p + mark);
 	}
 	CHECK_EQ_S(load(a, b->p, NULL, &c), "");
+	REQUIRE(c.from);
 	for (size_t i = 0; i < config_options_n; i++)
 		CHECK_FOR(config_options[i].path, strncmp(c.from[i], "t.yaml:", 7) == 0);
 }

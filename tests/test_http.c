@@ -5,6 +5,7 @@
 #include "http_server.h"
 #include "net.h"
 #include "test.h"
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct rig {
@@ -195,6 +196,20 @@ LOOP_TEST(calls_in_turn_use_one_connection)
 	CHECK_EQ_I(net_descriptors(), before);
 }
 
+/* Our peers on this machine are reached directly, whatever the environment says. */
+LOOP_TEST(a_proxy_is_not_asked_for_loopback)
+{
+	struct http_reply reply;
+	setenv("http_proxy", "http://127.0.0.1:1", 1);
+	struct rig *r = rig_new(a);
+	CHECK(get(r, a, "/echo", &reply, e));
+	struct http_request away = { .url = "http://192.0.2.1/" };
+	CHECK(!http_call(r->http, a, &away, NULL, deadline_in(5000), &reply, e));
+	CHECK_EQ_S(e->code, "http_unreachable");
+	CHECK(strstr(e->msg, "127.0.0.1 port 1"));
+	unsetenv("http_proxy");
+}
+
 LOOP_TEST(a_name_is_resolved_and_its_answer_kept)
 {
 	struct rig *r = rig_new(a);
@@ -353,6 +368,66 @@ LOOP_TEST(connecting_is_limited)
 	CHECK(strstr(e->msg, "connect"));
 	CHECK_EQ_I(reply.status, 0);
 	close_all(fds, 4);
+}
+
+/* The kernel accepts for a listener that never does: TCP stands, and nobody says hello. */
+LOOP_TEST(a_tls_handshake_counts_as_connecting)
+{
+	struct rig *r = rig_new(a);
+	struct http_reply reply;
+	int port, fd = net_listen(5, &port);
+	const char *url = arena_printf(a, "https://127.0.0.1:%d/", port);
+	int64_t took = call_limited(r, a, url, (struct http_limits){ .connect_ms = 100 }, &reply, e);
+	check_timeout(e, "connect_timeout", took, 100);
+	CHECK(strstr(e->msg, ": connect or TLS: "));
+	close(fd);
+}
+
+LOOP_TEST(a_body_that_nobody_reads_meets_the_first_byte_limit)
+{
+	struct rig *r = rig_new(a);
+	struct http_reply reply;
+	int port, fd = net_listen(5, &port);
+	struct str body = { arena_alloc(a, 16 << 20), 16 << 20 };
+	struct http_request rq = { .url = port_url(a, port), .body = body, .limits.first_byte_ms = 100 };
+	int64_t before = clock_ms();
+	CHECK(!http_call(r->http, a, &rq, NULL, deadline_in(5000), &reply, e));
+	check_timeout(e, "first_byte_timeout", clock_ms() - before, 100);
+	close(fd);
+}
+
+/* Reads 64 KiB each 10 ms. */
+static bool slow_reader(void *arg, struct err *e)
+{
+	char block[65536 / 32];
+	int fd = net_accept(*(int *)arg, deadline_in(5000), e);
+	bool ok = fd >= 0;
+	for (size_t total = 0; ok && total < 4 << 20;) {
+		for (int i = 0; i < 32; i++)
+			total += (size_t)MAX_OF(recv(fd, block, sizeof(block), 0), (ssize_t)0);
+		ok = loop_sleep(10, e);
+	}
+	ok = ok && net_write(fd, STR("HTTP/1.1 204 No Content\r\n\r\n"), deadline_in(1000), e);
+	close(fd);
+	return ok;
+}
+
+LOOP_TEST(a_body_that_is_read_slowly_outlives_the_first_byte_limit)
+{
+	struct rig *r = rig_new(a);
+	struct group g = { 0 };
+	struct http_reply reply;
+	int port, fd = net_listen(5, &port), small = 65536;
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	struct str body = { arena_alloc(a, 4 << 20), 4 << 20 };
+	struct http_request rq = { .url = port_url(a, port), .body = body, .limits.first_byte_ms = 300 };
+	REQUIRE_OK(group_start(&g, "reader", slow_reader, &fd, e));
+	int64_t before = clock_ms();
+	REQUIRE_OK(http_call(r->http, a, &rq, NULL, deadline_in(10000), &reply, e));
+	CHECK(clock_ms() - before > 400);
+	CHECK_EQ_I(reply.status, 204);
+	REQUIRE_OK(group_wait(&g, deadline_in(5000), e));
+	close(fd);
 }
 
 LOOP_TEST(the_first_byte_is_limited)
@@ -597,6 +672,21 @@ LOOP_TEST(a_head_cut_in_the_middle_is_a_cut)
 LOOP_TEST(an_answer_that_is_not_http_is_a_bad_reply)
 {
 	check_peer(a, (struct peer){ .answer = "220 smtp.example ESMTP\r\n" }, "http_bad_reply", 0);
+}
+
+LOOP_TEST(a_kept_connection_that_has_died_is_replaced)
+{
+	struct rig *r = rig_new(a);
+	struct http_reply reply;
+	struct peer p = { .answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", .listener = net_listen(5, &p.port) };
+	struct http_request rq = { .url = port_url(a, p.port), .body = STR("{}") };
+	for (int i = 0; i < 3; i++) {
+		struct group g = { 0 };
+		REQUIRE_OK(group_start(&g, "peer", peer_run, &p, e));
+		CHECK(http_call(r->http, a, &rq, NULL, deadline_in(5000), &reply, e));
+		REQUIRE_OK(group_wait(&g, deadline_in(1000), e));
+	}
+	close(p.listener);
 }
 
 LOOP_TEST(a_head_too_large_is_refused)

@@ -277,6 +277,20 @@ LOOP_TEST(a_head_over_the_limit_is_answered_431)
 	CHECK_EQ_I(r->ended, 0);
 }
 
+LOOP_TEST(a_connection_over_the_limit_waits_for_its_turn)
+{
+	struct rig *r = rig_new(a, (struct http_server_options){ .connections = 1 });
+	struct buf *b = buf_new(a, 10000);
+	int idle = net_connect(http_server_port(r->server));
+	CHECK(loop_sleep(20, e));
+	int fd = client_new(a, r);
+	CHECK(net_write(fd, GET("/"), deadline_in(1000), e));
+	CHECK(!net_read_until(fd, b, "two", deadline_in(50), e));
+	CHECK_EQ_I(e->kind, ERR_TIMEOUT);
+	close(idle);
+	CHECK(net_read_until(fd, b, "two", deadline_in(1000), e));
+}
+
 /* ---- breaking off on purpose ---- */
 
 LOOP_TEST(a_cut_response_lacks_its_end)

@@ -20,7 +20,8 @@ static const char *problems_of(struct arena *a, const char *yaml)
 TEST(a_script_without_replies_is_a_mistake)
 {
 	ARENA_SCOPE(a);
-	WRONG("", "t.yaml:1:1:  must be a mapping, not text\n"
+	WRONG("", "t.yaml:1:1: 'replies:' must be a list with one reply or more");
+	WRONG("hello", "t.yaml:1:1: this must be a mapping, not text\n"
 		"t.yaml:1:1: 'replies:' must be a list with one reply or more");
 	WRONG("replies: []", "t.yaml:1:10: 'replies:' must be a list with one reply or more");
 	WRONG("replies: none", "t.yaml:1:10: 'replies:' must be a list with one reply or more");
@@ -84,7 +85,7 @@ TEST(a_block_is_of_one_kind)
 	WRONG("replies:\n  - reply: [ { tool: '' } ]\n", "t.yaml:2:14: the tool has no name");
 	WRONG("replies:\n  - reply: [ { tool: a, input: [ 1 ] } ]\n", "t.yaml:2:32: input must be a mapping, not a list");
 	WRONG("replies:\n  - reply: [ { raw_file: no/such/file } ]\n",
-		"t.yaml:2:26: the file no/such/file: cannot be read: No such file or directory");
+		"t.yaml:2:26: the file no/such/file: cannot be opened: No such file or directory");
 }
 
 TEST(an_accident_needs_to_say_when)

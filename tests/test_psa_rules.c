@@ -149,6 +149,8 @@ LOOP_TEST(a_quote_moves_only_along_its_life_and_is_fixed_once_it_left_draft)
 	CHECK_SAYS(db, "update psa.quotes set status = 'sent' where number = 'Q-0002'", "draft cannot become sent");
 	CHECK_SAYS(db, "update psa.quotes set version = 1 where number = 'Q-0002'",
 		"version 1 was given, it is at version 3");
+	CHECK_SAYS(db, "update psa.quotes set price_date = price_date + 1 where number = 'Q-0002'",
+		"Q-0002 has lines that were priced");
 	CHECK_SAYS(db, "update psa.quotes set discount_bp = 1, discount_minor = 1 where number = 'Q-0002'",
 		"one_kind_of_discount");
 	CHECK_SQL(db, "update psa.quotes set valid_until = psa.today(workspace_id) - 1, status = 'submitted'"

@@ -350,7 +350,7 @@ LOOP_TEST(every_wait_may_fail_and_nothing_is_left)
 			bool hit = loop_torture(0, ERR_NONE) >= k;
 			CHECK(ok != hit);
 			CHECK(ok || e->kind == kinds[i]);
-			CHECK(!ok || k > 3);
+			CHECK(!ok || k > 2);
 		}
 		CHECK(ok);
 	}

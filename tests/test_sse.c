@@ -174,7 +174,7 @@ TEST(all_events_share_one_buffer)
 	CHECK(feed_often(&s, STR("event: a\ndata: {\"x\":1}\n\n"), 1, &e));
 	const char *memory = s.data.p;
 	CHECK(feed_often(&s, STR("event: a\ndata: {\"y\":2}\n\n"), 1000, &e));
-	CHECK(s.data.p == memory);
+	CHECK(memory && s.data.p == memory);
 	CHECK_EQ_I(s.events, 1001);
 	sse_done(&s);
 }

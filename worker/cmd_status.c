@@ -46,7 +46,7 @@ static bool show_once(struct command_run *run, struct pg *db, struct err *e)
 	if (!status_read(db, tmp, &s, e))
 		return false;
 	run->exit = s.live_workers ? EXIT_DONE : EXIT_UNWELL;
-	if (o->watch_ms && run->out.width)
+	if (o->watch_ms && run->out.width && !o->json)
 		fputs("\x1b[H\x1b[2J", run->out.to);
 	if (o->json)
 		print_json(&run->out, status_json(tmp, &s));

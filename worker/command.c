@@ -21,9 +21,14 @@ const size_t n_command_exits = COUNT(command_exits);
 /* ---- errors ---- */
 
 /* One line: a database's words may hold line breaks, and anybody's words may hold controls. */
-static void complain(const struct command *c, const char *message)
+PRINTF_LIKE(2, 3) static void complain(const struct command *c, const char *format, ...)
 {
 	struct printer err = print_to(stderr);
+	char message[2048];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
 	print_styled(&err, STYLE_RED, "drover%s%s:", c ? " " : "", c ? c->name : "");
 	fputc(' ', stderr);
 	print_brief(&err, STYLE_PLAIN, message, 0);
@@ -65,6 +70,16 @@ static bool run_in_loop(struct command_run *run, struct err *e)
 	return ok;
 }
 
+/* Tables, columns or functions that are not there: migrations are missing. */
+static const char *advice(const struct err *e)
+{
+	static const char *const states[] = { "42P01", "42703", "42883", "3F000" };
+	for (size_t i = 0; i < COUNT(states); i++)
+		if (strcmp(e->sqlstate, states[i]) == 0)
+			return "; drover migrate brings the tables up to date";
+	return "";
+}
+
 static enum command_exit run_command(struct command_run *run)
 {
 	struct err e = { 0 };
@@ -72,7 +87,7 @@ static enum command_exit run_command(struct command_run *run)
 	if (ok && flush_output(&e))
 		return run->exit;
 	fflush(stdout);
-	complain(run->command, e.msg);
+	complain(run->command, "%s%s", e.msg, advice(&e));
 	return exit_of(run, &e);
 }
 
@@ -113,7 +128,7 @@ static bool load_config(struct arena *a, const struct command_line *line, char *
 static enum command_exit complain_config(const struct config_problems *problems)
 {
 	for (const struct config_problem *p = problems->first; p; p = p->next)
-		complain(NULL, p->text);
+		complain(NULL, "%s", p->text);
 	return EXIT_USAGE;
 }
 
@@ -130,7 +145,8 @@ static enum command_exit run_configured(struct arena *a, const struct command *c
 		run.config = &config;
 		log_level_set(config.log.level);
 	}
-	if (!run.config && !(line->command && line->command->any_config))
+	bool any = line->command && line->command->any_config && !line->globals.config_print;
+	if (!run.config && !any)
 		return complain_config(&run.problems);
 	if (!line->globals.config_print)
 		return run_command(&run);
@@ -161,7 +177,7 @@ static enum command_exit run_line(struct arena *a, const struct command *const *
 	struct err e = { 0 };
 	struct command_line line = { 0 };
 	if (!command_parse(a, commands, argc, argv, &line, &e)) {
-		complain(line.command, e.msg);
+		complain(line.command, "%s", e.msg);
 		return EXIT_USAGE;
 	}
 	if (show_texts(commands, &line))

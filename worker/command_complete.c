@@ -52,6 +52,8 @@ static void bash_values(const struct script *s, const char *command, const struc
 {
 	for (; f && f->name; f++) {
 		const char *choices = flag_choices(s->a, f);
+		if (f->hidden)
+			continue;
 		if (f->is_file)
 			fprintf(s->to, "\t%s\\ --%s) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n", command, f->name);
 		else if (*choices)

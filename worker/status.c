@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "status.h"
 
-enum { HEARTBEAT_LATE_MS = 10000 };
-
 void status_sum(struct status *s)
 {
 	s->live_workers = s->waiting = s->running = 0;
@@ -88,12 +86,19 @@ static void print_depth(const struct printer *p, struct arena *a, const struct s
 		fprintf(p->to, "  empty\n");
 }
 
+/* A lease is renewed long before it runs out: one that has used two thirds of its time is in trouble. */
+static bool is_late(const struct pg_rows *w, int i)
+{
+	int64_t age = pg_i64(w, i, "heartbeat_age_ms"), left = pg_i64(w, i, "lease_left_ms");
+	return 3 * age > 2 * (age + left);
+}
+
 static void print_worker(struct print_table *t, struct arena *a, const struct pg_rows *w, int i)
 {
-	bool live = pg_bool(w, i, "live"), late = pg_i64(w, i, "heartbeat_age_ms") > HEARTBEAT_LATE_MS;
+	bool live = pg_bool(w, i, "live");
 	const char *state = !live ? "lost" : pg_bool(w, i, "draining") ? "draining" : "live";
 	print_cell(t, STYLE_PLAIN, arena_printf(a, "%s:%s", pg_text(w, i, "host"), pg_text(w, i, "pid")));
-	print_cell(t, !live ? STYLE_RED : late ? STYLE_YELLOW : STYLE_GREEN, state);
+	print_cell(t, !live ? STYLE_RED : is_late(w, i) ? STYLE_YELLOW : STYLE_GREEN, state);
 	print_cell(t, STYLE_PLAIN, arena_printf(a, "%s/%s", pg_text(w, i, "running"), pg_text(w, i, "slots")));
 	print_cell(t, STYLE_PLAIN, duration(a, w, i, "heartbeat_age_ms"));
 	print_cell(t, live ? STYLE_PLAIN : STYLE_RED, live ? duration(a, w, i, "lease_left_ms") : "ran out");

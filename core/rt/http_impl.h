@@ -36,6 +36,7 @@ struct http_transfer {
 	const struct http_sink *sink;
 	const char *method, *place; /* "POST", "http://host:port": for messages */
 	const char *host, *port;
+	bool tls;
 
 	CURL *easy;
 	CURLU *url;

@@ -40,10 +40,7 @@ bool http_fail_due(const struct http_transfer *t, struct err *e)
 static const char *step_name(const struct http_transfer *t)
 {
 	static const char *const names[] = { "resolve", "connect", "request", "response" };
-	curl_off_t connected = 0;
-	if (t->step == HTTP_CONNECT && t->easy)
-		curl_easy_getinfo(t->easy, CURLINFO_CONNECT_TIME_T, &connected);
-	return connected > 0 ? "TLS" : names[t->step];
+	return t->step == HTTP_CONNECT && t->tls ? "connect or TLS" : names[t->step];
 }
 
 bool http_fail_prefix(const struct http_transfer *t, struct err *e)

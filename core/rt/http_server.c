@@ -111,11 +111,19 @@ static int listen_open(const char *host, int wanted, int *port, struct err *e)
 	return -1;
 }
 
+static void on_connection(void *server, struct MHD_Connection *c, void **context, enum MHD_ConnectionNotificationCode why)
+{
+	struct http_server *s = server;
+	(void)c, (void)context;
+	s->run_again |= why == MHD_CONNECTION_NOTIFY_CLOSED;
+}
+
 static struct MHD_Daemon *daemon_start(struct http_server *s, int fd, unsigned connections)
 {
 	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0, NULL, NULL,
 		http_on_request, s,
 		MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, s,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
 		MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd,
 		MHD_OPTION_CONNECTION_LIMIT, connections ? connections : (unsigned)CONNECTIONS,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,

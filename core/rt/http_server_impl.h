@@ -16,7 +16,7 @@ struct http_server {
 	size_t body_bytes;
 	int port;
 	struct http_exchange *exchanges;
-	bool run_again; /* something ended: libmicrohttpd closes its connection at the next run, and asks for none */
+	bool run_again; /* something ended: libmicrohttpd closes, and listens again, at its next run, and asks for none */
 };
 
 enum { HTTP_OUT_BYTES = 64 * 1024 };

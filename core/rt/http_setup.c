@@ -56,6 +56,7 @@ bool http_url_read(struct http_transfer *t, struct err *e)
 	if (!scheme || !t->host || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
 		return FAIL(e, ERR_INPUT, "http_bad_url", "%s: a URL must be http or https, not %s", t->method,
 			scheme ? scheme : "without a scheme");
+	t->tls = scheme[4] == 's';
 	t->port = url_part(t, CURLUPART_PORT, CURLU_DEFAULT_PORT);
 	t->place = arena_printf(t->arena, "%s://%s:%s", scheme, t->host, t->port);
 	return true;

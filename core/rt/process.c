@@ -62,7 +62,7 @@ struct process *process_start(const struct process_options *o, struct err *e)
 		.args = (char **)(uintptr_t)argv,
 		.env = (char **)(uintptr_t)o->env,
 		.cwd = o->cwd,
-		.flags = o->uid > 0 ? UV_PROCESS_SETUID | UV_PROCESS_SETGID : 0,
+		.flags = (o->uid > 0 ? UV_PROCESS_SETUID | UV_PROCESS_SETGID : 0) | (o->own_group ? UV_PROCESS_DETACHED : 0),
 		.uid = (uv_uid_t)o->uid,
 		.gid = (uv_gid_t)o->gid,
 		.stdio = stdio,

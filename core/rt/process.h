@@ -13,6 +13,7 @@ struct process_options {
 	int uid, gid;             /* when uid > 0: run as that user */
 	int out_fd, err_fd;       /* 0 = ours; -1 = nowhere; else this descriptor */
 	bool die_with_us;         /* SIGTERM when our process ends in whatever way */
+	bool own_group;           /* a Ctrl-C at our terminal is not for it */
 };
 
 struct process *process_start(const struct process_options *o, struct err *e);

@@ -287,6 +287,11 @@ begin
 		raise exception 'quote %: % cannot become %', old.number, old.status, new.status;
 	elsif old.status <> 'draft' and to_jsonb(new) - may_change <> to_jsonb(old) - may_change then
 		raise exception 'quote % is % and cannot be changed: make a new draft', old.number, old.status;
+	elsif (new.price_list_id, new.price_date, new.currency, new.customer_id)
+		is distinct from (old.price_list_id, old.price_date, old.currency, old.customer_id)
+		and exists (select from psa.quote_lines where workspace_id = new.workspace_id and quote_id = new.id) then
+		raise exception 'quote % has lines that were priced for its customer, price list and date: make a new one',
+			old.number;
 	elsif new.status = 'submitted' and not exists (select from psa.quote_lines
 		where workspace_id = new.workspace_id and quote_id = new.id and tax_code is not null) then
 		raise exception 'quote % has no lines to offer', old.number;

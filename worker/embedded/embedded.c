@@ -224,7 +224,7 @@ static bool start_server(struct setup *s, const struct embedded_options *o, stru
 		return FAIL(e, ERR_INPUT, "cannot_write", "cannot write %s: %s", log, strerror(errno));
 	x->port = free_port();
 	struct process_options p = { .argv = server_argv(s, x->port, o->settings), .uid = s->uid, .gid = s->gid, .cwd = "/",
-		.out_fd = fd, .err_fd = fd, .die_with_us = true };
+		.out_fd = fd, .err_fd = fd, .die_with_us = true, .own_group = true };
 	x->server = process_start(&p, e);
 	close(fd);
 	return x->server;

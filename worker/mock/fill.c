@@ -84,8 +84,12 @@ static const cJSON *fail_missing(const struct hole *h, struct str step, const ch
 {
 	struct str shown = str_of(result);
 	shown.n = utf8_cut(shown, SHOWN_BYTES);
-	FAIL(e, ERR_INPUT, "missing_value", "{{%.*s}}: no '%.*s' in the result of %.*s, which begins: %.*s",
-		STR_ARGS(h->whole), STR_ARGS(step), STR_ARGS(h->tool), STR_ARGS(shown));
+	if (step.n)
+		FAIL(e, ERR_INPUT, "missing_value", "{{%.*s}}: no '%.*s' in the result of %.*s, which begins: %.*s",
+			STR_ARGS(h->whole), STR_ARGS(step), STR_ARGS(h->tool), STR_ARGS(shown));
+	else
+		FAIL(e, ERR_INPUT, "missing_value", "{{%.*s}}: the result of %.*s is not JSON; it begins: %.*s",
+			STR_ARGS(h->whole), STR_ARGS(h->tool), STR_ARGS(shown));
 	return NULL;
 }
 

@@ -37,6 +37,15 @@ static bool has_result(const struct ask *q, const char *tool)
 	return false;
 }
 
+static bool in_result(const struct ask *q, const char *text)
+{
+	ARENA_SCOPE(tmp);
+	for (size_t i = 0; i < q->n; i++)
+		if (is_result_in_hand(q, &q->blocks[i]) && strstr(ask_result_text(tmp, &q->blocks[i]), text))
+			return true;
+	return false;
+}
+
 static bool is_offered(const struct ask *q, const char *name)
 {
 	const cJSON *tool;
@@ -60,7 +69,7 @@ static bool texts_hold(const struct ask *q, const struct script_when *w)
 {
 	return all_hold(q, &w->system, in_system) && all_hold(q, &w->last_user, in_last_user)
 		&& all_hold(q, &w->any_user, in_any_user) && all_hold(q, &w->tool_result, has_result)
-		&& all_hold(q, &w->tools_offered, is_offered);
+		&& all_hold(q, &w->result, in_result) && all_hold(q, &w->tools_offered, is_offered);
 }
 
 static bool is_same(const char *wanted, const char *given)

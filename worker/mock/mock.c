@@ -6,7 +6,7 @@
 #include "match.h"
 #include "play.h"
 
-enum { BODY_BYTES = 33 << 20, RECORD_BYTES = 256 << 20, BYTES_PER_TOKEN = 4 };
+enum { CONNECTIONS = 16384, BODY_BYTES = 33 << 20, RECORD_BYTES = 256 << 20, BYTES_PER_TOKEN = 4 };
 
 struct record {
 	struct str body;
@@ -180,7 +180,8 @@ static bool make_tapes(struct mock *m, struct err *e)
 
 static bool mock_open(struct mock *m, const struct mock_options *o, struct group *g, struct err *e)
 {
-	struct http_server_options server = { o->host, o->port, BODY_BYTES, o->connections };
+	struct http_server_options server = { o->host, o->port, BODY_BYTES,
+		o->connections ? o->connections : CONNECTIONS };
 	m->held = arena_alloc(m->arena, m->script->n * sizeof(*m->held));
 	m->records = arena_alloc(m->arena, o->record * sizeof(*m->records));
 	m->max_records = o->record;

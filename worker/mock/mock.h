@@ -14,7 +14,7 @@ struct mock_options {
 	const struct script *script; /* with its arena outlives the group's fibers */
 	const char *host;            /* NULL = 127.0.0.1 */
 	int port;                    /* 0 = any free one */
-	unsigned connections;        /* at most; 0 = 1024 */
+	unsigned connections;        /* at most; 0 = 16384 */
 	size_t record;               /* requests kept, from the first; 0 = none */
 };
 

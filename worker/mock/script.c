@@ -106,6 +106,7 @@ static const struct script_key when_table[] = {
 	{ "header", script_read_headers, WHEN(headers) },
 	{ "last_user", script_read_texts, WHEN(last_user) },
 	{ "nth", script_read_count, WHEN(nth), 1, INT32_MAX },
+	{ "result", script_read_texts, WHEN(result) },
 	{ "system", script_read_texts, WHEN(system) },
 	{ "tool_result", script_read_texts, WHEN(tool_result) },
 	{ "tools_offered", script_read_texts, WHEN(tools_offered) },
@@ -267,7 +268,8 @@ static void read_root(struct script_reader *r, const struct yaml_node *root, str
 	static const struct script_key table = { .name = "script", .keys = keys };
 	static const struct script_key defaults = { .name = "defaults", .keys = default_table };
 	struct script_reply preset = reply_preset;
-	script_read_map(r, &table, root, out);
+	if (!yaml_is_null(root))
+		script_read_map(r, &table, root, out);
 	const struct yaml_node *given = yaml_get(root, "defaults"), *list = yaml_get(root, "replies");
 	if (given)
 		script_read_map(r, &defaults, given, &preset);

@@ -9,6 +9,7 @@
  *       system, last_user, any_user: TEXT or LIST      every text is contained: in the system prompt, in the latest user
  *                                                      text, in some user text
  *       tool_result, tools_offered: NAME or LIST       a result of the tool is in the last message; it is offered
+ *       result: TEXT or LIST                           contained in some result in the last message
  *       turn: N            assistant messages so far   force_tool: NAME   the model must call it
  *       nth: N             only the N-th time that the other conditions hold
  *       api_key: TEXT      in x-api-key or as Bearer   header: { NAME: TEXT }
@@ -42,7 +43,7 @@ struct script_texts {
 };
 
 struct script_when {
-	struct script_texts system, last_user, any_user, tool_result, tools_offered;
+	struct script_texts system, last_user, any_user, result, tool_result, tools_offered;
 	const char *force_tool, *api_key;  /* NULL = not asked, as below */
 	const struct http_header *headers; /* ends with { 0 } */
 	int64_t turn;                      /* -1 = not asked */

@@ -20,10 +20,15 @@ void script_problem(struct script_reader *r, struct yaml_place at, const char *f
 	r->problems->n++;
 }
 
+static const char *name_of(const struct yaml_node *node)
+{
+	return *node->key ? node->key : "this";
+}
+
 static bool is_kind(struct script_reader *r, const struct yaml_node *node, enum yaml_kind kind)
 {
 	if (node->kind != kind)
-		script_problem(r, node->place, "%s must be %s, not %s", node->key, yaml_kind_name(kind),
+		script_problem(r, node->place, "%s must be %s, not %s", name_of(node), yaml_kind_name(kind),
 			yaml_kind_name(node->kind));
 	return node->kind == kind;
 }
@@ -64,7 +69,7 @@ void script_read_map(struct script_reader *r, const struct script_key *k, const 
 	}
 	for (const struct script_key *key = k->keys; key->name; key++)
 		if (key->required && !yaml_get(node, key->name))
-			script_problem(r, node->key_place, "%s: '%s' is missing", *node->key ? node->key : "here", key->name);
+			script_problem(r, node->key_place, "%s: '%s' is missing", name_of(node), key->name);
 }
 
 /* ---- texts ---- */

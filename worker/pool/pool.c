@@ -2,19 +2,7 @@
 /* The pool's life: start its fibers, wait, drain. */
 #include "clock.h"
 #include "pool_inner.h"
-#include <sys/random.h>
 #include <unistd.h>
-
-static void uuid_make(char text[37])
-{
-	unsigned char b[16];
-	if (getrandom(b, sizeof(b), 0) != sizeof(b))
-		abort();
-	b[6] = (b[6] & 0x0F) | 0x40;
-	b[8] = (b[8] & 0x3F) | 0x80;
-	snprintf(text, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4],
-		b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
-}
 
 static const char *host_name(struct arena *a)
 {
@@ -53,6 +41,11 @@ void pool_free(struct pool *p)
 bool pool_ready(const struct pool *p)
 {
 	return p->registered;
+}
+
+bool pool_serving(const struct pool *p)
+{
+	return p->serving;
 }
 
 size_t pool_running(const struct pool *p)
@@ -153,7 +146,7 @@ static void leave(struct pool *p)
 	pg_put(p->control, db);
 }
 
-bool pool_serve(struct pool *p, struct err *e)
+static bool serve(struct pool *p, struct err *e)
 {
 	if (!register_first(p, e))
 		return false;
@@ -174,4 +167,12 @@ bool pool_serve(struct pool *p, struct err *e)
 	if (!ok || p->services.failed)
 		*e = why;
 	return ok && !p->services.failed;
+}
+
+bool pool_serve(struct pool *p, struct err *e)
+{
+	p->serving = true;
+	bool ok = serve(p, e);
+	p->serving = false;
+	return ok;
 }

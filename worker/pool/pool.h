@@ -37,4 +37,6 @@ bool pool_serve(struct pool *p, struct err *e);
 void pool_drain(struct pool *p);
 /* Serving: registered and claiming. */
 bool pool_ready(const struct pool *p);
+/* From pool_serve's call to its return. */
+bool pool_serving(const struct pool *p);
 size_t pool_running(const struct pool *p);

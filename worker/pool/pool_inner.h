@@ -3,6 +3,7 @@
 #pragma once
 #include "loop.h"
 #include "pool.h"
+#include "uuid.h"
 
 /* A request that this process runs. */
 struct run {
@@ -22,7 +23,7 @@ struct pool {
 	const struct pool_config *config;
 	struct arena *arena;
 	struct queue_worker worker;
-	char worker_id[37];
+	char worker_id[UUID_TEXT];
 	struct pg_options pg;
 	struct pg_pool *db;      /* agents, tools, fates */
 	struct pg_pool *control; /* claim, lease, upkeep, log: never behind a tool */
@@ -36,7 +37,7 @@ struct pool {
 	struct group running;    /* the runs' fibers */
 	struct group services;
 	struct task *server, *claimer, *flusher;
-	bool registered, wants_wake;
+	bool serving, registered, wants_wake;
 	bool woken;              /* there may be work that the last claim did not see */
 	int drains;
 	int64_t lease_ends;      /* by our clock, from before the heartbeat was sent */

@@ -100,6 +100,7 @@ static struct agent_limits limits_of(const struct agent *agent, const struct age
 		.turn_tools = own->turn_tools ? own->turn_tools : d->turn_tools,
 		.run_ms = own->run_ms ? own->run_ms : d->run_ms,
 		.tool_ms = own->tool_ms ? own->tool_ms : d->tool_ms,
+		.children = own->children ? own->children : d->children,
 		.result_bytes = own->result_bytes ? own->result_bytes : d->result_bytes,
 	};
 }

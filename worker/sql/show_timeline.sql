@@ -15,8 +15,8 @@ with happened as (
 	from public.agent_logs l where l.request_id = $1 and l.kind in ('status', 'error')
 	union all
 	select t.created_at, 4, t.attempt, 'turn',
-		(row_number() over (order by t.sequence_number))::text, null, t.tokens_used, null
-	from public.agent_turns t where t.request_id = $1 and t.turn_end
+		(row_number() over (order by t.sequence_number))::text, t.stop_reason, t.tokens_used, null
+	from public.agent_turns t where t.request_id = $1 and t.stop_reason is not null
 	union all
 	select x.created_at, 5, x.attempt, 'tool', x.tool_name, x.status, null, x.duration_ms
 	from public.tool_executions x where x.request_id = $1

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "settings.h"
+#include "agents.h"
+#include <sys/random.h>
+#include <sys/resource.h>
+
+static struct model_config model_config_of(const struct config *c)
+{
+	return (struct model_config){
+		.base_url = c->model.base_url,
+		.api_key = c->model.api_key,
+		.key_as_bearer = c->model.key_header == KEY_HEADER_BEARER,
+		.version = c->model.version,
+		.name = c->model.name,
+		.max_tokens = c->model.max_tokens,
+		.thinking_tokens = c->model.thinking_tokens,
+		.turn_bytes = (size_t)c->model.answer_bytes,
+		.limits = {
+			.connect_ms = c->model.connect_timeout_ms,
+			.first_byte_ms = c->model.first_byte_timeout_ms,
+			.stall_ms = c->model.stall_timeout_ms,
+			.total_ms = c->model.turn_timeout_ms,
+			.body_bytes = 64 * 1024,
+		},
+	};
+}
+
+static struct agent_limits agent_limits_of(const struct config *c)
+{
+	return (struct agent_limits){
+		.turns = c->limits.turns,
+		.tool_calls = c->limits.tool_calls,
+		.turn_tools = c->limits.turn_tools,
+		.run_ms = c->limits.run_time_ms,
+		.tool_ms = c->limits.tool_time_ms,
+		.children = c->limits.children,
+		.result_bytes = (size_t)c->limits.tool_result_bytes,
+	};
+}
+
+struct pool_config pool_config_of(const struct config *c)
+{
+	return (struct pool_config){
+		.database_url = c->database.url,
+		.prepare = c->database.prepare,
+		.listen = c->database.listen,
+		.connections = (int)c->database.pool,
+		.connect_ms = c->database.connect_timeout_ms,
+		.slots = (int)c->worker.slots,
+		.batch = (int)c->queue.batch,
+		.lease_ms = c->worker.lease_ms,
+		.poll_ms = c->worker.poll_ms,
+		.drain_ms = c->worker.drain_ms,
+		.max_attempts = (int)c->queue.max_attempts,
+		.backoff_base_ms = c->queue.backoff_base_ms,
+		.backoff_max_ms = c->queue.backoff_max_ms,
+		.flush_ms = c->log.flush_interval_ms,
+		.thoughts = { (size_t)c->log.flush_bytes, (size_t)c->log.row_bytes },
+		.model = model_config_of(c),
+		.limits = agent_limits_of(c),
+		.agents = agents_all,
+	};
+}
+
+int64_t raise_file_limit(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return 0;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	return (int64_t)limit.rlim_cur;
+}
+
+void seed_dice(void)
+{
+	long seed = 0;
+	if (getrandom(&seed, sizeof(seed), 0) == sizeof(seed))
+		srand48(seed);
+}
