@@ -122,3 +122,9 @@ void thoughts_written(struct thoughts *t, int64_t seq)
 	if (!t->first)
 		t->last = &t->first;
 }
+
+void thoughts_strip(struct thoughts *t)
+{
+	for (struct thought_row *row = t->first; row; row = row->next)
+		row->data = NULL;
+}

@@ -23,3 +23,5 @@ struct thoughts *thoughts_new(struct arena *a, int64_t last_seq, const struct th
 const struct thought_row *thoughts_pending(struct thoughts *t);
 /* Rows up to seq are in the database. */
 void thoughts_written(struct thoughts *t, int64_t seq);
+/* The database refuses something in the pending rows: they keep their place and lose their data. */
+void thoughts_strip(struct thoughts *t);

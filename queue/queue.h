@@ -17,7 +17,10 @@ struct queue_worker {
 };
 
 bool queue_register(struct pg *db, const struct queue_worker *w, int64_t deadline, struct err *e);
+/* Says goodbye, and gives back what may still be in the worker's name. */
 bool queue_leave(struct pg *db, const char *worker_id, int64_t deadline, struct err *e);
+/* After a claim whose answer was lost: gives back what this worker owns without knowing. */
+bool queue_give_back(struct pg *db, const char *worker_id, const int64_t *known, size_t n, int64_t deadline, struct err *e);
 /* This worker process is known to have ended: its requests may be rescued at once. */
 bool queue_worker_lost(struct pg *db, const char *worker_id, int64_t deadline, struct err *e);
 bool queue_wants_wake(struct pg *db, const char *worker_id, bool wants, int64_t deadline, struct err *e);

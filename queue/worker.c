@@ -13,7 +13,20 @@ bool queue_register(struct pg *db, const struct queue_worker *w, int64_t deadlin
 bool queue_leave(struct pg *db, const char *worker_id, int64_t deadline, struct err *e)
 {
 	ARENA_SCOPE(tmp);
-	return pg_query(db, tmp, &sql_worker_leave, PG_ARGS(PG(worker_id)), deadline, NULL, e);
+	struct pg_args all = PG_ARGS(PG(worker_id), PG("{}")), id = PG_ARGS(PG(worker_id));
+	struct pg_step steps[] = { { &sql_give_back, all, NULL }, { &sql_worker_leave, id, NULL } };
+	return pg_batch(db, tmp, steps, COUNT(steps), deadline, e);
+}
+
+bool queue_give_back(struct pg *db, const char *worker_id, const int64_t *known, size_t n, int64_t deadline, struct err *e)
+{
+	enum { ID_BYTES = 21 };
+	ARENA_SCOPE(tmp);
+	struct buf *ids = buf_new(tmp, (n + 1) * ID_BYTES);
+	for (size_t i = 0; i < n; i++)
+		pg_array_add_i64(ids, known[i]);
+	struct pg_args args = PG_ARGS(PG(worker_id), PG(pg_array_end(ids)));
+	return pg_query(db, tmp, &sql_give_back, args, deadline, NULL, e);
 }
 
 bool queue_worker_lost(struct pg *db, const char *worker_id, int64_t deadline, struct err *e)

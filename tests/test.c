@@ -5,12 +5,18 @@
 #include "loop.h"
 
 static struct test *tests, **tests_end = &tests;
+static const struct test *running;
 static int failed_checks;
 
 void test_add(struct test *t)
 {
 	*tests_end = t;
 	tests_end = &t->next;
+}
+
+const char *test_name(void)
+{
+	return running->name;
 }
 
 bool test_check(bool ok, const char *file, int line, const char *what)
@@ -66,6 +72,7 @@ static bool wanted(const struct test *t, int argc, char **argv)
 static bool run(struct test *t)
 {
 	failed_checks = 0;
+	running = t;
 	if (t->run)
 		t->run();
 	else

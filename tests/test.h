@@ -17,6 +17,7 @@ struct test {
 };
 
 void test_add(struct test *t);
+const char *test_name(void); /* of the one that runs */
 bool test_check(bool ok, const char *file, int line, const char *what);
 bool test_check_i64(int64_t got, int64_t want, const char *file, int line, const char *what);
 bool test_check_text(const char *got, const char *want, const char *file, int line, const char *what);

@@ -97,7 +97,8 @@ LOOP_TEST(usage_and_stop_reason_are_as_the_script_says)
 	struct mock_case *c = mock_case_open(a, "replies:\n"
 		"  - reply: [ { tool: look, input_text: '{\"a\": ' } ]\n"
 		"    stop_reason: max_tokens\n"
-		"    usage: { input_tokens: 11, output_tokens: 22, cache_creation_input_tokens: 33, cache_read_input_tokens: 44 }\n");
+		"    usage: { input_tokens: 11, output_tokens: 22, cache_creation_input_tokens: 33,\n"
+		"             cache_read_input_tokens: 44 }\n");
 	REQUIRE(c);
 	REQUIRE_OK(turn_of(c, &t, e));
 	CHECK_EQ_S(t.stop_reason, "max_tokens");
@@ -254,7 +255,7 @@ LOOP_TEST(raw_bytes_are_sent_as_they_are)
 	struct mock_case *c = mock_case_open(a, "replies:\n"
 		"  - { when: { nth: 1 }, reply: [ { raw: 'event: ping{{' }, { raw: \" é\\n\", repeat: 2 } ], chunk: 1 }\n"
 		"  - { when: { nth: 1 }, reply: [ { raw: \"event: new\\ndata: {}\\n\\n\" }, { text: hi } ] }\n"
-		"  - { reply: [ { raw_file: " SOURCE_DIR "/tests/fixtures/sse/crlf.sse } ], chunk: 5 }\n");
+		"  - { reply: [ { raw_file: tests/fixtures/sse/crlf.sse } ], chunk: 5 }\n");
 	REQUIRE(c);
 	REQUIRE_OK(mock_post(c, mock_body(a, "x"), &reply, e));
 	CHECK_EQ_S(reply.body.p, "event: ping{{ é\n é\n");
@@ -309,14 +310,16 @@ LOOP_TEST(values_of_earlier_results_are_filled_in)
 	struct model_turn t;
 	struct mock_case *c = mock_case_open(a, "replies:\n"
 		"  - reply:\n"
-		"      - text: '{{look.rows.0.id}}, {{ look.rows.1.who }}, {{look#1.who}}, {{last_user}}, {{note}}: {{look.rows}}'\n"
+		"      - text: '{{look.rows.0.id}}, {{ look.rows.1.who }}, {{look#1.who}}, {{last_user}}, {{note}}:\n"
+		"              {{look.rows}}'\n"
 		"      - tool: look\n"
 		"        input: { id: '{{look.rows.1.id}}', text: 'no. {{look.rows.1.id}}', rows: [ '{{look.rows}}' ],\n"
 		"                 user: '{{last_user}}' }\n");
 	REQUIRE(c);
 	REQUIRE_OK(talk_turn(c, &t, e));
 	REQUIRE(t.n == 2);
-	CHECK_EQ_S(t.blocks[0].text, "7, Ann \"B\", old, book Anna, plain words: [{\"id\":7},{\"id\":8,\"who\":\"Ann \\\"B\\\"\"}]");
+	CHECK_EQ_S(t.blocks[0].text, "7, Ann \"B\", old, book Anna, plain words: [{\"id\":7},{\"id\":8,\"who\":\"Ann "
+		"\\\"B\\\"\"}]");
 	CHECK_EQ_S(json_print(a, t.blocks[1].input), "{\"id\":8,\"text\":\"no. 8\",\"rows\":[[{\"id\":7},{\"id\":8,\"who\":"
 		"\"Ann \\\"B\\\"\"}]],\"user\":\"book Anna\"}");
 	mock_case_close(c);
@@ -336,8 +339,8 @@ LOOP_TEST(a_missing_value_is_named)
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct model_turn t;
-		struct mock_case *c = mock_case_open(a, arena_printf(a, "replies:\n  - reply: [ { tool: look, input: { x: '%s' } } ]\n",
-			cases[i].text));
+		struct mock_case *c = mock_case_open(a, arena_printf(a,
+			"replies:\n  - reply: [ { tool: look, input: { x: '%s' } } ]\n", cases[i].text));
 		REQUIRE(c);
 		CHECK(!talk_turn(c, &t, e));
 		CHECK_EQ_S(e->code, "model_rejected");
@@ -358,6 +361,7 @@ static const char choosing[] = "replies:\n"
 	"  - { name: first, when: { last_user: [ book, Anna ], nth: 1 }, reply: once }\n"
 	"  - { name: second, when: { last_user: [ book, Anna ] }, reply: again }\n"
 	"  - { name: any, when: { any_user: early }, reply: any }\n"
+	"  - { name: words, when: { result: [ plain, words ] }, reply: any }\n"
 	"  - { name: system, when: { system: poet, tools_offered: look }, reply: rhyme }\n";
 
 static const char *chosen(struct mock_case *c, struct model_request rq)
@@ -383,6 +387,8 @@ LOOP_TEST(the_first_reply_whose_conditions_hold_answers)
 	REQUIRE(c);
 	CHECK_EQ_S(chosen(c, (struct model_request){ .tools = tools, .force_tool = "plan" }), "forced");
 	CHECK_EQ_S(chosen(c, (struct model_request){ .messages = json_of(a, talk) }), "result");
+	CHECK_EQ_S(chosen(c, (struct model_request){ .messages = json_of(a, "[{\"role\":\"user\",\"content\":\"x\"},"
+		CALL("c3", "note") RESULT("c3", "\"plain words\"") "]") }), "words");
 	CHECK_EQ_S(said(c, "please book for Anna"), "first");
 	CHECK_EQ_S(said(c, "Anna, book"), "second");
 	CHECK_EQ_S(said(c, "Anna"), "");
@@ -420,8 +426,8 @@ LOOP_TEST(a_request_that_no_reply_expects_is_refused_with_what_was_asked)
 	REQUIRE_OK(mock_post(c, mock_body(a, "What is the weather?"), &reply, e));
 	CHECK_EQ_I(reply.status, 400);
 	CHECK_EQ_S(mock_error_type(a, &reply), "invalid_request_error");
-	CHECK_EQ_S(mock_error_message(a, &reply), "no reply of the script t.yaml matches. Asked: turn 0, user text \"What is the "
-		"weather?\", results of none, forced tool none, tools offered none, system \"\"");
+	CHECK_EQ_S(mock_error_message(a, &reply), "no reply of the script t.yaml matches. Asked: turn 0, user text \"What is "
+		"the weather?\", results of none, forced tool none, tools offered none, system \"\"");
 	CHECK_EQ_I(mock_count(c->mock).unmatched, 1);
 	mock_case_close(c);
 }
@@ -446,7 +452,8 @@ LOOP_TEST(requests_are_kept_byte_for_byte)
 {
 	struct http_reply reply;
 	struct mock_case *c = mock_case_open(a, "replies:\n  - reply: ok\n");
-	const char *odd = "{ \"model\":\"m\",  \"max_tokens\": 1e2,\n\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"\\u00e9\"}]}";
+	const char *odd = "{ \"model\":\"m\",  \"max_tokens\": 1e2,\n\"stream\":true,\"messages\":[{\"role\":\"user\","
+		"\"content\":\"\\u00e9\"}]}";
 	REQUIRE(c);
 	REQUIRE_OK(mock_post(c, odd, &reply, e));
 	CHECK_EQ_I(reply.status, 200);

@@ -136,6 +136,26 @@ TEST(all_mistakes_are_told_at_once)
 		"t.yaml:7:14: unknown key 'input_token'; did you mean input_tokens?");
 }
 
+TEST(files_are_looked_for_beside_the_script)
+{
+	ARENA_SCOPE(a);
+	struct config_problems problems;
+	struct script s;
+	if (!CHECK(script_load(a, "tests/scripts/raw.yaml", &problems, &s)))
+		return;
+	CHECK(s.replies[0].all_raw && strstr(s.replies[0].blocks[0].text, "event: message_start\r\n"));
+}
+
+TEST(the_demos_own_script_has_no_mistake)
+{
+	ARENA_SCOPE(a);
+	struct config_problems problems;
+	struct script s;
+	CHECK(script_load(a, "worker/mock/demo.yaml", &problems, &s));
+	for (const struct config_problem *p = problems.first; p; p = p->next)
+		printf("    %s\n", p->text);
+}
+
 TEST(a_whole_script_is_read)
 {
 	ARENA_SCOPE(a);

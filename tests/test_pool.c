@@ -26,7 +26,7 @@ LOOP_TEST(a_request_is_answered_and_its_log_is_whole)
 LOOP_TEST(an_unknown_type_fails_and_names_the_known)
 {
 	struct rig r = { 0 };
-	REQUIRE_OK(rig_open(a, "replies: []\n", &r, e));
+	REQUIRE_OK(rig_open(a, "replies:\n  - reply: unused\n", &r, e));
 	REQUIRE_OK(rig_start(&r, e));
 	int64_t id = rig_ask(a, &r, "astrology", "hello");
 	CHECK_EQ_S(rig_wait(a, &r, id), "failed");
@@ -40,7 +40,7 @@ LOOP_TEST(a_tool_runs_once_and_its_result_goes_back)
 	struct rig r = { 0 };
 	REQUIRE_OK(rig_open(a, "replies:\n"
 		"  - when: { tool_result: project_search }\n    reply: [ { text: 'Found {{project_search.projects.0.code}}.' } ]\n"
-		"  - reply: [ { tool: project_search, input: { q: APOLLO } } ]\n", &r, e));
+		"  - reply: [ { tool: project_search, input: { words: APOLLO } } ]\n", &r, e));
 	REQUIRE_OK(rig_start(&r, e));
 	int64_t id = rig_ask(a, &r, "project_management", "find it");
 	CHECK_EQ_S(rig_wait(a, &r, id), "completed");
@@ -58,8 +58,8 @@ LOOP_TEST(the_orchestrator_plans_waits_without_a_worker_and_answers)
 		"          steps:\n            - { agent: project_management, task: tasks please }\n"
 		"            - { agent: quotes, task: quote please, after: [0] }\n"
 		"  - when: { tool_result: plan }\n    reply: [ { text: All done. } ]\n"
-		"  - when: { any_user: tasks please }\n    reply: [ { text: 3 tasks } ]\n"
-		"  - when: { any_user: [quote please, 3 tasks] }\n    reply: [ { text: quote over 3 tasks } ]\n", &r, e));
+		"  - when: { any_user: [quote please, 3 tasks] }\n    reply: [ { text: quote over 3 tasks } ]\n"
+		"  - when: { any_user: tasks please }\n    reply: [ { text: 3 tasks } ]\n", &r, e));
 	REQUIRE_OK(rig_start(&r, e));
 	int64_t id = rig_ask(a, &r, "orchestrator", "plan and quote");
 	CHECK_EQ_S(rig_wait(a, &r, id), "completed");

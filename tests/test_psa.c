@@ -212,6 +212,9 @@ LOOP_TEST(resource_search_takes_off_leave_holidays_and_bookings)
 		"\"min_level\":80"), "\"capacity_min\":480,\"hard_min\":0");
 	GIVES("resource_search", arena_printf(a, f, "2027-03-29", "2027-04-02", ",\"role\":\"QA Engineer\""),
 		"\"capacity_min\":1440");
+	/* Farid only asked for this week. */
+	GIVES("resource_search", arena_printf(a, f, "2027-04-05", "2027-04-09", ",\"skill\":\"React\""),
+		"{\"name\":\"Farid Haddad\",\"role\":\"Frontend Developer\",\"capacity_min\":2400");
 	GIVES("resource_search", arena_printf(a, f, "2027-02-01", "2027-02-12", ",\"min_free_min\":4801"),
 		"{\"resources\":[]}");
 	REFUSES("resource_search", arena_printf(a, f, "2027-02-02", "2027-02-01", ""), "to (2027-02-01) lies before from");

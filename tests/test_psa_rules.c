@@ -310,6 +310,42 @@ LOOP_TEST(the_worker_may_write_only_what_its_tools_need)
 		" select count(*) from psa.bookings where status = 'released'", "0");
 }
 
+static const char *const viewer_inserts[] = {
+	"insert into psa.tasks (workspace_id, project_id, name) select workspace_id, id, 'x' from psa.projects limit 1",
+	"insert into psa.task_dependencies (workspace_id, pred_id, succ_id) select p.workspace_id, p.id, s.id"
+		" from psa.tasks p, psa.tasks s where p.name = 'Store release' and s.name = 'Token library'",
+	"insert into psa.bookings (workspace_id, resource_id, project_id, during, permille, expires_at)"
+		" select r.workspace_id, r.id, p.id, '[2027-04-12,2027-04-13)', 1, now() + interval '1 day'"
+		" from psa.resources r, psa.projects p where r.name = 'Anna Keller' and p.code = 'IRIS'",
+	"insert into psa.quotes (workspace_id, customer_id, title, price_list_id, price_date, currency, valid_until)"
+		" select workspace_id, customer_id, title, price_list_id, price_date, currency, valid_until"
+		" from psa.quotes limit 1",
+	"insert into psa.quote_lines (workspace_id, quote_id, position, kind, description)"
+		" select workspace_id, id, 9, 'note', 'x' from psa.quotes where status = 'draft'",
+};
+static const char *const viewer_updates[] = {
+	"update psa.tasks set progress_bp = 1", "update psa.bookings set status = 'released'",
+	"update psa.quotes set version = version", "update psa.quote_lines set description = 'x'",
+};
+
+LOOP_TEST(a_viewer_writes_nothing_through_the_worker)
+{
+	START;
+	struct pg *worker = test_connect(a, t.db.worker_url, e);
+	REQUIRE(worker);
+	CHECK_SQL(t.owner, "select t.quote('{1}', '{RC}');"
+		" insert into psa.members values (t.ws(), '" STRANGER "', 'viewer') returning role", "viewer");
+	test_ask(a, worker, CLAIMS(STRANGER));
+	for (size_t i = 0; i < COUNT(viewer_inserts); i++)
+		CHECK_SAYS(worker, viewer_inserts[i], "row-level security");
+	for (size_t i = 0; i < COUNT(viewer_updates); i++)
+		CHECK_SQL(worker, arena_printf(a, "with u as (%s returning 1) select count(*) from u", viewer_updates[i]), "0");
+	CHECK_SQL(t.owner, "update psa.members set role = 'member' where user_id = '" STRANGER "' returning role",
+		"member");
+	for (size_t i = 0; i < COUNT(viewer_inserts); i++)
+		CHECK_SQL(worker, viewer_inserts[i], "(null)");
+}
+
 LOOP_TEST(every_table_is_guarded_and_every_column_explained)
 {
 	START;

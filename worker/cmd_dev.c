@@ -17,15 +17,18 @@ struct dev_flags {
 
 static bool call_self(struct command_run *run, const struct dev *d, const char *const *args, struct err *e)
 {
-	const char *argv[16] = { "/proc/self/exe" };
-	const char *env[512] = { arena_printf(run->arena, "DROVER_DATABASE_URL=%s", d->owner_url) };
+	const char *argv[16] = { own_program(run->arena) };
+	const char *env[256] = { arena_printf(run->arena, "DROVER_DATABASE_URL=%s", d->owner_url) };
 	int status = 0;
 	for (size_t i = 0; args[i] && i + 2 < COUNT(argv); i++)
 		argv[i + 1] = args[i];
 	for (size_t i = 0, n = 1; run->environment[i] && n + 1 < COUNT(env); i++)
-		if (!str_starts(str_of(run->environment[i]), "DROVER_DATABASE_URL="))
+		if (!str_starts(str_of(run->environment[i]), "DROVER_DATABASE_URL"))
 			env[n++] = run->environment[i];
-	printf("\n$ drover %s%s\n", args[0], args[1] ? " " : "");
+	printf("\n$ drover");
+	for (size_t i = 0; args[i]; i++)
+		printf(strchr(args[i], ' ') ? " '%s'" : " %s", args[i]);
+	printf("\n");
 	fflush(stdout);
 	struct process *p = process_start(&(struct process_options){ .argv = argv, .env = env, .die_with_us = true }, e);
 	bool ok = p && process_wait(p, NEVER_MS, &status, e);

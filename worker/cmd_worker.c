@@ -93,7 +93,7 @@ static const char **child_environment(struct command_run *run)
 	env[0] = arena_printf(run->arena, "DROVER_DATABASE_URL=%s", run->config->database.url);
 	size_t kept = 1;
 	for (size_t i = 0; i < n; i++)
-		if (!str_starts(str_of(run->environment[i]), "DROVER_DATABASE_URL="))
+		if (!str_starts(str_of(run->environment[i]), "DROVER_DATABASE_URL")) /* _FILE too: one of them is enough */
 			env[kept++] = run->environment[i];
 	return env;
 }
@@ -101,7 +101,7 @@ static const char **child_environment(struct command_run *run)
 static struct process *child_start(struct slot *slot, struct err *e)
 {
 	struct command_run *run = slot->s->run;
-	const char *argv[16] = { "/proc/self/exe", "worker", "--child", slot->id };
+	const char *argv[16] = { own_program(run->arena), "worker", "--child", slot->id };
 	size_t n = 4;
 	if (slot->before[0]) {
 		argv[n++] = "--after";
@@ -111,12 +111,6 @@ static struct process *child_start(struct slot *slot, struct err *e)
 		argv[n++] = "--config";
 		argv[n++] = run->config_file;
 	}
-	char self[4096 / 4];
-	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (length <= 0)
-		return FAIL(e, ERR_BUG, "no_program", "cannot find the program itself"), NULL;
-	self[length] = '\0';
-	argv[0] = self;
 	struct process_options o = { .argv = argv, .env = child_environment(run), .die_with_us = true, .own_group = true };
 	return process_start(&o, e);
 }

@@ -70,13 +70,20 @@ static bool run_in_loop(struct command_run *run, struct err *e)
 	return ok;
 }
 
-/* Tables, columns or functions that are not there: migrations are missing. */
+/* What a person can do about a server's error that is no mistake of the command. */
 static const char *advice(const struct err *e)
 {
-	static const char *const states[] = { "42P01", "42703", "42883", "3F000" };
+	static const char tables[] = "; drover migrate brings the tables up to date";
+	static const char pooler[] = "; through a pooler in transaction mode set database.prepare to false";
+	static const struct {
+		const char *state, *advice;
+	} states[] = {
+		{ "42P01", tables }, { "42703", tables }, { "42883", tables }, { "3F000", tables },
+		{ "42P05", pooler }, { "26000", pooler },
+	};
 	for (size_t i = 0; i < COUNT(states); i++)
-		if (strcmp(e->sqlstate, states[i]) == 0)
-			return "; drover migrate brings the tables up to date";
+		if (strcmp(e->sqlstate, states[i].state) == 0)
+			return states[i].advice;
 	return "";
 }
 
@@ -84,9 +91,11 @@ static enum command_exit run_command(struct command_run *run)
 {
 	struct err e = { 0 };
 	bool ok = run->command->without_loop ? run->command->run(run, &e) : run_in_loop(run, &e);
-	if (ok && flush_output(&e))
+	bool written = flush_output(ok ? &e : &(struct err){ 0 });
+	if (ok && written)
 		return run->exit;
-	fflush(stdout);
+	if (ok)
+		run->exit = EXIT_FAILED;
 	complain(run->command, "%s%s", e.msg, advice(&e));
 	return exit_of(run, &e);
 }

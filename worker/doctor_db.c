@@ -58,8 +58,11 @@ static void judge_role(struct doctor *d, const struct pg_rows *r)
 
 static void judge_pooler(struct doctor *d, const struct pg_rows *r)
 {
+	const struct config *c = d->config;
+	bool ready = !c->database.listen && !c->database.prepare;
 	if (pg_i64(r, 0, "backend_pid") != pg_backend_pid(d->db))
-		doctor_say(d, DOCTOR_WARN, "pooler", "in transaction mode set database.listen and database.prepare to false",
+		doctor_say(d, ready ? DOCTOR_OK : DOCTOR_WARN, "pooler", ready ? NULL
+			: "if it is in transaction mode set database.listen and database.prepare to false",
 			"a connection pooler stands before the server");
 }
 

@@ -2,21 +2,22 @@
 #include "follow_print.h"
 #include <time.h>
 
-enum { AGENT_WIDTH = 14, MAX_ARGUMENTS = 240, MAX_OUTPUT = 160, TEXT_INDENT = 4 };
+enum { AGENT_WIDTH = 14, MAX_ARGUMENTS = 240, MAX_OUTPUT = 160, MAX_ANSWER = 100, TEXT_INDENT = 4 };
 
 static const struct kind {
 	const char *name;
 	enum print_style style;
 	bool joins; /* rows in a row are one text */
+	const char *label;
 } kinds[] = {
-	{ "thinking", STYLE_DIM, true },
-	{ "text", STYLE_PLAIN, true },
-	{ "tool_call", STYLE_CYAN, false },
-	{ "tool_result", STYLE_CYAN, false },
-	{ "status", STYLE_YELLOW, false },
-	{ "error", STYLE_RED, false },
-	{ "complete", STYLE_GREEN, false },
-	{ "", STYLE_PLAIN, false }, /* of a newer schema */
+	{ "thinking", STYLE_DIM, true, "thinking " },
+	{ "text", STYLE_PLAIN, true, "" },
+	{ "tool_call", STYLE_CYAN, false, "tool_call " },
+	{ "tool_result", STYLE_CYAN, false, "tool_result " },
+	{ "status", STYLE_YELLOW, false, "status " },
+	{ "error", STYLE_RED, false, "error " },
+	{ "complete", STYLE_GREEN, false, "complete " },
+	{ "", STYLE_PLAIN, false, "" }, /* of a newer schema */
 };
 
 static const struct kind *kind_of(const char *name)
@@ -93,6 +94,8 @@ static void print_message(const struct printer *out, const struct kind *k, struc
 		print_tool_call(out, data);
 	else if (json_text(data, "tool") && strcmp(k->name, "tool_result") == 0)
 		print_tool_result(out, data);
+	else if (strcmp(k->name, "complete") == 0) /* the answer, which was shown while it was written */
+		print_brief(out, k->style, pg_text(rows, i, "message"), MAX_ANSWER);
 	else
 		print_piece(out, k->style, line, str_of(pg_text(rows, i, "message")));
 }
@@ -110,8 +113,7 @@ void follow_print_row(const struct printer *out, struct follow_line *line, const
 	if (!continues(line, k, id, agent)) {
 		follow_print_end(out, line);
 		print_head(out, rows, i);
-		if (!k->joins)
-			print_styled(out, k->style, "%s ", k->name);
+		print_styled(out, k->style, "%s", k->label);
 	}
 	print_message(out, k, line, rows, i);
 	line->request_id = id;

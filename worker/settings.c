@@ -3,6 +3,7 @@
 #include "agents.h"
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 static struct model_config model_config_of(const struct config *c)
 {
@@ -77,4 +78,11 @@ void seed_dice(void)
 	long seed = 0;
 	if (getrandom(&seed, sizeof(seed), 0) == sizeof(seed))
 		srand48(seed);
+}
+
+const char *own_program(struct arena *a)
+{
+	char path[1024];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path));
+	return n > 0 ? arena_text(a, (struct str){ path, (size_t)n }) : "drover";
 }

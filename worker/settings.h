@@ -9,3 +9,5 @@ struct pool_config pool_config_of(const struct config *c);
 int64_t raise_file_limit(void);
 /* Dice of this process differ from its siblings'. */
 void seed_dice(void);
+/* Path of this program's file, to start it again. */
+const char *own_program(struct arena *a);

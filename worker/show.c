@@ -147,7 +147,7 @@ static void print_event(const struct printer *p, struct arena *a, const struct p
 	print_brief(p, event_style(event, status), event, 0);
 	if (is_attempt)
 		fprintf(p->to, " %s", pg_text(t, i, "attempt"));
-	fputc(' ', p->to);
+	fputs(what ? " " : "", p->to);
 	print_brief(p, STYLE_PLAIN, what ? what : "", MAX_NOTE);
 	if (is_step) {
 		fputs(", ", p->to);
@@ -175,6 +175,25 @@ static void print_child(const struct printer *p, struct arena *a, const struct p
 	fputc('\n', p->to);
 }
 
+/* The answer as it was meant to be read; the whole result only when it holds more. */
+static void print_result(const struct printer *p, const char *result)
+{
+	ARENA_SCOPE(tmp);
+	struct err ignored = { 0 };
+	const cJSON *object = json_parse(tmp, str_of(result), &ignored);
+	const char *answer = json_text(object, "answer");
+	if (answer) {
+		print_title(p, "Answer");
+		fputs("  ", p->to);
+		print_text(p, STYLE_PLAIN, str_of(answer), 2);
+		fputc('\n', p->to);
+	}
+	if (answer && cJSON_GetArraySize(object) == 1)
+		return;
+	print_title(p, "Result");
+	print_json_pretty(p, result, 2);
+}
+
 static void print_end(const struct printer *p, const struct shown *s)
 {
 	if (value(s, "error")) {
@@ -185,10 +204,8 @@ static void print_end(const struct printer *p, const struct shown *s)
 		print_text(p, STYLE_RED, str_of(value(s, "error")), 2);
 		fputc('\n', p->to);
 	}
-	if (value(s, "result")) {
-		print_title(p, "Result");
-		print_json_pretty(p, value(s, "result"), 2);
-	}
+	if (value(s, "result"))
+		print_result(p, value(s, "result"));
 }
 
 void show_print(const struct printer *p, struct arena *a, const struct shown *s)

@@ -4,7 +4,7 @@
 #include "clock.h"
 #include "task.h"
 
-enum { HOG_MS = 50, SIGNALS = 65 };
+enum { HOG_MS = 50, SIGNALS = 65, CLOSE_MS = 5000 };
 
 static struct {
 	uv_loop_t uv;
@@ -371,7 +371,8 @@ void loop_close(void)
 		if (loop.signals[i])
 			uv_close((uv_handle_t *)loop.signals[i], signal_closed);
 	uv_close((uv_handle_t *)&loop.idle, NULL);
-	while (uv_run(&loop.uv, UV_RUN_NOWAIT))
+	/* Closing takes a turn or two, a name that is still being looked up a little longer; what stays is a mistake. */
+	for (int64_t end = clock_ms() + CLOSE_MS; uv_run(&loop.uv, UV_RUN_NOWAIT) && clock_ms() < end;)
 		;
 	if (uv_loop_close(&loop.uv) != 0) {
 		uv_walk(&loop.uv, complain, NULL);

@@ -1,9 +1,12 @@
 -- Claims ready requests, in order of (priority, id), one running request a session; children run in their parent's place.
 -- $1 worker id, $2 how many at most
-with head as materialized (
+with worker as materialized (
+	-- a worker whose lease ran out claims nothing: a rescue may just be deleting it
+	select w.id from drover.workers w where w.id = $1::uuid and w.lease_until > now() for share
+), head as materialized (
 	select r.id
 	from public.agent_requests r
-	where r.phase = 'ready'
+	where r.phase = 'ready' and exists (select from worker)
 		and (r.parent_id is not null or not exists (
 			select from public.agent_requests b
 			where b.session_id = r.session_id and b.parent_id is null and b.status in ('queued', 'processing')

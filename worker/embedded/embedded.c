@@ -156,6 +156,14 @@ static bool make_dir(struct setup *s, struct err *e)
 	return true;
 }
 
+/* By a process: thousands of files would hold up the loop. */
+static bool empty(struct setup *s, struct err *e)
+{
+	struct str ignored;
+	const char *argv[] = { "rm", "-rf", "--", s->dir, NULL };
+	return process_run(s->a, &(struct process_options){ .argv = argv }, 4096, deadline_in(START_MS), &ignored, e);
+}
+
 /* ---- making and starting ---- */
 
 static bool make_cluster(struct setup *s, const char **password, struct err *e)
@@ -236,8 +244,8 @@ bool embedded_start(struct arena *a, const struct embedded_options *o, struct em
 	if (!find_user(&s, e))
 		return false;
 	s.dir = place(&s, o->dir);
-	if (o->fresh)
-		delete_tree(s.dir);
+	if (o->fresh && !empty(&s, e))
+		return false;
 	*out = (struct embedded){ .dir = s.dir };
 	if (make_dir(&s, e) && make_cluster(&s, &out->password, e) && start_server(&s, o, out, e) && wait_until_up(&s, out, e))
 		return true;

@@ -57,7 +57,8 @@ static bool is_offered(const struct ask *q, const char *name)
 
 /* ---- all conditions ---- */
 
-static bool all_hold(const struct ask *q, const struct script_texts *texts, bool (*holds)(const struct ask *, const char *))
+static bool all_hold(const struct ask *q, const struct script_texts *texts,
+	bool (*holds)(const struct ask *, const char *))
 {
 	for (size_t i = 0; i < texts->n; i++)
 		if (!holds(q, texts->items[i]))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scripted model: an HTTP server that speaks the Anthropic Messages API and answers by a script, for the demo, tests
- * and benchmarks. What the provider would refuse it refuses too, in the provider's words; a request that the script does
- * not expect is refused with what was asked. One fiber a request.
+ * The scripted model: an HTTP server that speaks the Anthropic Messages API and answers by a script, for the demo,
+ * tests and benchmarks. What the provider would refuse it refuses too, in the provider's words; a request that the
+ * script does not expect is refused with what was asked. One fiber a request.
  */
 #pragma once
 #include "loop.h"
@@ -21,7 +21,7 @@ struct mock_options {
 struct mock_counts {
 	int64_t requests;   /* all that came */
 	int64_t rejected;   /* as the provider would have */
-	int64_t unmatched;  /* no reply, a value that is missing, or a reply without the forced tool: mistakes of the script */
+	int64_t unmatched;  /* no reply, a missing value, a reply without the forced tool: mistakes of the script */
 	int64_t answered;   /* to the end, accidents of the script included */
 	int64_t abandoned;  /* the client left, or the mock was stopped */
 	int64_t running, most_running;
@@ -34,7 +34,7 @@ void mock_stop(struct mock *m);
 int mock_port(const struct mock *m);
 struct mock_counts mock_count(const struct mock *m);
 
-/* What was asked, in order of arrival, refused requests too. Bodies byte for byte; together at most 256 MiB are kept. */
+/* What was asked, in order of arrival, refused requests too. Bodies byte for byte, together at most 256 MiB. */
 size_t mock_request_count(const struct mock *m);
 struct str mock_request_body(const struct mock *m, size_t i); /* empty when there is none */
 const char *mock_request_reply(const struct mock *m, size_t i); /* name of the reply, "" = none or unnamed */

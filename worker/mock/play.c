@@ -17,8 +17,8 @@ struct player {
 /* Unlike ids of other requests, and of another run of the program with the same conversation a turn later. */
 static void id_write(const struct play *p, int64_t nth, char out[TAPE_ID + 1])
 {
-	snprintf(out, TAPE_ID + 1, "%012lx%08lx%04lx", (unsigned long)(p->hash >> 16), (unsigned long)(p->number & UINT32_MAX),
-		(unsigned long)(nth & MESSAGE_ID));
+	snprintf(out, TAPE_ID + 1, "%012lx%08lx%04lx", (unsigned long)(p->hash >> 16),
+		(unsigned long)(p->number & UINT32_MAX), (unsigned long)(nth & MESSAGE_ID));
 }
 
 static const char *request_id(struct arena *a, const struct play *p)

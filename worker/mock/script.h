@@ -6,8 +6,8 @@
  * replies:                                  a list; the first whose conditions all hold answers
  *   - name: TEXT                            for people and counters
  *     when:                                 no condition = every request
- *       system, last_user, any_user: TEXT or LIST      every text is contained: in the system prompt, in the latest user
- *                                                      text, in some user text
+ *       system, last_user, any_user: TEXT or LIST      every text is contained: in the system prompt, in the latest
+ *                                                      user text, in some user text
  *       tool_result, tools_offered: NAME or LIST       a result of the tool is in the last message; it is offered
  *       result: TEXT or LIST                           contained in some result in the last message
  *       turn: N            assistant messages so far   force_tool: NAME   the model must call it
@@ -16,8 +16,8 @@
  *     reply:                                a text, or a list of blocks, each one of
  *       - thinking: TEXT   - text: TEXT     with repeat: N, so many times over
  *       - tool: NAME       with input: any mapping, or input_text: what is streamed in its place, JSON or not
- *       - raw: TEXT        - raw_file: PATH beside the script. Sent as it is, in one piece or in chunk bytes; a reply of
- *                                           nothing but raw blocks has no events of its own around them
+ *       - raw: TEXT        - raw_file: PATH beside the script. Sent as it is, in one piece or in chunk bytes; a reply
+ *                                           of nothing but raw blocks has no events of its own around them
  *     delay: TIME before the first byte     pace: TIME between deltas     chunk: N characters a delta
  *     stop_reason: TEXT                     usage: { input_tokens, output_tokens, cache_creation_input_tokens,
  *                                                    cache_read_input_tokens }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A reply made ready to be written: the events of its blocks, each a piece of bytes. A reply without braces has one tape
- * for all streams; ids, which differ from stream to stream, have a place of fixed width in it.
+ * A reply made ready to be written: the events of its blocks, each a piece of bytes. A reply without braces has one
+ * tape for all streams; ids, which differ from stream to stream, have a place of fixed width in it.
  */
 #pragma once
 #include "ask.h"

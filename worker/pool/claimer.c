@@ -25,6 +25,18 @@ static void start_all(struct pool *p, const struct queue_request *requests, size
 	}
 }
 
+/* A claim whose answer was lost may have happened; a fate that could not be written left its request behind. */
+static bool give_back_unknown(struct pool *p, struct pg *db, struct err *e)
+{
+	ARENA_SCOPE(tmp);
+	int64_t *known = arena_alloc(tmp, (p->n_runs + 1) * sizeof(*known));
+	size_t n = 0;
+	for (struct run *r = p->runs; r; r = r->next)
+		known[n++] = r->request.id;
+	p->unsure = !queue_give_back(db, p->worker_id, known, n, deadline_in(SHORT_MS), e);
+	return !p->unsure;
+}
+
 /* *full: there may be more. */
 static bool claim_once(struct pool *p, bool *full, struct err *e)
 {
@@ -36,10 +48,13 @@ static bool claim_once(struct pool *p, bool *full, struct err *e)
 	if (asked <= 0)
 		return true;
 	struct pg *db = pg_get(p->control, deadline_in(SHORT_MS), e);
-	bool ok = db && queue_claim(db, tmp, p->worker_id, asked, deadline_in(SHORT_MS), &requests, &n, e);
+	bool sure = db && (!p->unsure || give_back_unknown(p, db, e));
+	p->unsure = true;
+	bool ok = sure && queue_claim(db, tmp, p->worker_id, asked, deadline_in(SHORT_MS), &requests, &n, e);
 	pg_put(p->control, db);
 	if (!ok)
 		return false;
+	p->unsure = false;
 	start_all(p, requests, n);
 	*full = (int)n == asked;
 	return true;

@@ -59,13 +59,23 @@ static struct sent *collect(struct pool *p, struct arena *a, struct log_batch *b
 	struct sent *sent = arena_alloc(a, (p->n_runs + 1) * sizeof(*sent));
 	*n = 0;
 	for (struct run *r = p->runs; r; r = r->next) {
-		if (batch->n_rows >= BATCH_ROWS || batch->messages.n + batch->data.n >= BATCH_BYTES)
+		bool full = batch->n_rows >= BATCH_ROWS || batch->messages.n + batch->data.n >= BATCH_BYTES;
+		if (full || (p->flush_singly && *n))
 			break; /* the rest is first in line at once after this */
 		int64_t last = r->fenced ? 0 : run_rows(r, batch);
 		if (last)
 			sent[(*n)++] = (struct sent){ r, last };
 	}
 	return sent;
+}
+
+/* One bad row must not hold up the log of all: its run is found by going one by one. */
+static void refused(struct pool *p, const struct sent *sent, const struct err *e)
+{
+	bool by_content = e->kind == ERR_INPUT || e->kind == ERR_BUG;
+	if (by_content && p->flush_singly && !sent[0].run->ended)
+		thoughts_strip(sent[0].run->thoughts);
+	p->flush_singly = by_content;
 }
 
 /* *more: the batch was full. */
@@ -76,14 +86,18 @@ static bool flush(struct pool *p, bool *more, struct err *e)
 	size_t n, n_alive;
 	int64_t *alive;
 	struct sent *sent = collect(p, tmp, batch, &n);
-	*more = batch->n_rows >= BATCH_ROWS;
-	if (!n)
+	*more = batch->n_rows >= BATCH_ROWS || p->flush_singly;
+	if (!n) {
+		p->flush_singly = *more = false; /* all of them got through, one by one */
 		return true;
+	}
 	struct pg *db = pg_get(p->control, deadline_in(SHORT_MS), e);
 	bool ok = db && queue_log_append(db, tmp, batch, deadline_in(SHORT_MS), &alive, &n_alive, e);
 	pg_put(p->control, db);
 	if (ok)
 		settle(sent, n, alive, n_alive);
+	else
+		refused(p, sent, e);
 	return ok;
 }
 

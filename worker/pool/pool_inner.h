@@ -39,6 +39,8 @@ struct pool {
 	struct task *server, *claimer, *flusher;
 	bool serving, registered, wants_wake;
 	bool woken;              /* there may be work that the last claim did not see */
+	bool unsure;             /* something may be in our name that we do not know of */
+	bool flush_singly;       /* the last batch was refused: find the run that it was refused for */
 	int drains;
 	int64_t lease_ends;      /* by our clock, from before the heartbeat was sent */
 };

@@ -282,6 +282,19 @@ static bool write_until_done(struct run *r, const struct outcome *o, struct err 
 	return true;
 }
 
+/* The database refuses what we would write: the request fails with its words, instead of running for ever. */
+static bool write_refused(struct run *r, struct outcome *o, struct err *e)
+{
+	r->pool->unsure = true;
+	if (e->kind != ERR_INPUT && e->kind != ERR_BUG)
+		return false;
+	thoughts_strip(r->thoughts);
+	o->why = *e;
+	err_prefix(&o->why, "the end could not be written: ");
+	end_failed(r, "failed", o);
+	return write_until_done(r, o, e);
+}
+
 static void conclude(struct run *r, bool ok, const struct agent_run *ar, const struct agent_result *result, struct err *why)
 {
 	struct outcome *o = arena_alloc(r->arena, sizeof(*o));
@@ -294,7 +307,7 @@ static void conclude(struct run *r, bool ok, const struct agent_run *ar, const s
 	else
 		decide_failure(r, o);
 	struct err e = { 0 };
-	if (!write_until_done(r, o, &e))
+	if (!write_until_done(r, o, &e) && !write_refused(r, o, &e))
 		log_write(LOG_WARN, "fate_not_written", "%s", e.msg);
 	else
 		log_write(ok ? LOG_INFO : LOG_WARN, ok ? "run_ended" : "run_failed", "%s", ok ? "" : o->why.msg);

@@ -12,7 +12,8 @@ with happened as (
 	from public.agent_logs l where l.request_id = $1 and l.attempt > 0 group by l.attempt
 	union all
 	select l."timestamp", 3, l.attempt, 'note', l.message, l.kind, null, null
-	from public.agent_logs l where l.request_id = $1 and l.kind in ('status', 'error')
+	from public.agent_logs l
+	where l.request_id = $1 and l.kind in ('status', 'error') and l.message <> format('attempt %s', l.attempt)
 	union all
 	select t.created_at, 4, t.attempt, 'turn',
 		(row_number() over (order by t.sequence_number))::text, t.stop_reason, t.tokens_used, null
