@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Plain sockets on fibers. */
 #include "net.h"
+#include "test.h"
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -112,4 +113,12 @@ int net_descriptors(void)
 		n++;
 	closedir(all);
 	return n;
+}
+
+void net_check_descriptors(int want)
+{
+	struct err ignored;
+	for (int i = 0; i < 100 && net_descriptors() != want; i++)
+		loop_sleep(5, &ignored);
+	CHECK_EQ_I(net_descriptors(), want);
 }

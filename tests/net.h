@@ -14,3 +14,4 @@ bool net_read(int fd, struct buf *b, bool *end, int64_t deadline, struct err *e)
 bool net_read_until(int fd, struct buf *b, const char *text, int64_t deadline, struct err *e);
 void net_reset(int fd);                 /* closes with a TCP reset */
 int net_descriptors(void);              /* how many this process has open */
+void net_check_descriptors(int want);   /* waits a little: an abandoned lookup may have a file open for a moment */

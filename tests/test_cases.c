@@ -7,7 +7,7 @@
 #include "yamldoc.h"
 #include <glob.h>
 
-#define FOLDER "DROVER_TEST_CASES"
+#define FOLDER "TEST_CASES"
 #define DEMO_USER "00000000-0000-4000-8000-0000000000d0"
 #define OTHER_USER "00000000-0000-4000-8000-0000000000e0"
 
@@ -183,17 +183,17 @@ static const char *log_of(struct agent_case *c, int64_t id)
 /* The provider's ids differ from run to run: they become toolu_1, toolu_2 ... in order of appearance. */
 static const char *with_plain_ids(struct arena *a, struct str body)
 {
-	enum { ID_BYTES = 30, IDS = 100 };
+	enum { QUOTE = 1, ID_BYTES = 31, IDS = 100 }; /* with the quote before it */
 	struct str seen[IDS];
 	size_t n = 0, nth;
 	struct buf *out = buf_new(a, 64 << 20);
-	for (const char *id; (id = memmem(body.p, body.n, "toolu_", 6)) && id + ID_BYTES <= body.p + body.n;) {
+	for (const char *id; (id = memmem(body.p, body.n, "\"toolu_", 7)) && id + ID_BYTES <= body.p + body.n;) {
 		struct str whole = { id, ID_BYTES };
 		for (nth = 0; nth < n && !str_eq(seen[nth], whole); nth++)
 			;
 		if (nth == n && n < IDS)
 			seen[n++] = whole;
-		buf_add(out, (struct str){ body.p, (size_t)(id - body.p) });
+		buf_add(out, (struct str){ body.p, (size_t)(id + QUOTE - body.p) });
 		buf_printf(out, "toolu_%zu", nth + 1);
 		body = (struct str){ id + ID_BYTES, body.n - (size_t)(id - body.p) - ID_BYTES };
 	}
@@ -215,7 +215,8 @@ static void check_words(const struct yaml_node *list, const char *body, bool wan
 {
 	for (const struct yaml_node *word = list ? list->first : NULL; word; word = word->next)
 		if (!test_check(!strstr(body, word->text) == !wanted, word->place.file, word->place.line, wanted ? "has" : "lacks"))
-			printf("      %s: %s\n      got: %s\n", wanted ? "missing" : "too much", word->text, body);
+			printf("      %s: %s\n      got: ...%s\n", wanted ? "missing" : "too much", word->text,
+				strstr(body, "\"messages\":"));
 }
 
 /* The first that nobody has looked at, or the first of those that the named reply answered. */

@@ -12,30 +12,57 @@ struct rig {
 	struct http *http;
 	struct http_server *server;
 	struct group group;
-	int descriptors;
+	int gathered, descriptors;
 };
+
+enum { GATHER = 200 };
 
 /* ---- the server's pages ---- */
 
-static bool page_echo(struct http_exchange *x, struct err *e)
+static bool page_echo(struct rig *r, struct http_exchange *x, struct err *e)
 {
+	(void)r;
 	const char *tag = http_exchange_header(x, "x-tag");
-	struct http_header extra[] = { { "X-Method", http_exchange_method(x) }, { "X-Tag", tag ? tag : "none" }, { 0 } };
+	struct http_header extra[] = { { "X-Method", http_exchange_method(x) },
+		{ "X-Tag", !tag ? "none" : tag[0] ? tag : "empty" }, { 0 } };
 	return http_respond(x, 200, "text/plain", extra, e) && http_respond_write(x, http_exchange_body(x), e);
 }
 
-static bool page_pieces(struct http_exchange *x, struct err *e)
+static bool pieces(struct http_exchange *x, int64_t pause_ms, struct err *e)
 {
 	if (!http_respond(x, 200, "text/event-stream", NULL, e))
 		return false;
 	for (int i = 0; i < 5; i++)
-		if (!http_respond_write(x, STR("piece;"), e) || !loop_sleep(5, e))
+		if (!http_respond_write(x, STR("piece;"), e) || !loop_sleep(pause_ms, e))
 			return false;
 	return true;
 }
 
-static bool page_large(struct http_exchange *x, struct err *e)
+static bool page_pieces(struct rig *r, struct http_exchange *x, struct err *e)
 {
+	(void)r;
+	return pieces(x, 5, e);
+}
+
+static bool page_steady(struct rig *r, struct http_exchange *x, struct err *e)
+{
+	(void)r;
+	return pieces(x, 100, e);
+}
+
+/* Answers when all who are expected are there. */
+static bool page_gather(struct rig *r, struct http_exchange *x, struct err *e)
+{
+	r->gathered++;
+	while (r->gathered < GATHER)
+		if (!loop_sleep(2, e))
+			return false;
+	return pieces(x, 5, e);
+}
+
+static bool page_large(struct rig *r, struct http_exchange *x, struct err *e)
+{
+	(void)r;
 	char block[1024];
 	memset(block, 'x', sizeof(block));
 	bool ok = http_respond(x, 200, NULL, NULL, e);
@@ -44,54 +71,58 @@ static bool page_large(struct http_exchange *x, struct err *e)
 	return ok;
 }
 
-static bool page_mute(struct http_exchange *x, struct err *e)
+static bool page_mute(struct rig *r, struct http_exchange *x, struct err *e)
 {
-	(void)x;
+	(void)r, (void)x;
 	return loop_sleep(60000, e);
 }
 
-static bool page_stall(struct http_exchange *x, struct err *e)
+static bool page_stall(struct rig *r, struct http_exchange *x, struct err *e)
 {
+	(void)r;
 	return http_respond(x, 200, NULL, NULL, e) && http_respond_write(x, STR("half"), e) && loop_sleep(60000, e);
 }
 
-static bool page_cut(struct http_exchange *x, struct err *e)
+static bool page_cut(struct rig *r, struct http_exchange *x, struct err *e)
 {
+	(void)r;
 	http_respond_cut(x, false);
 	return http_respond(x, 200, NULL, NULL, e) && http_respond_write(x, STR("half"), e) && loop_sleep(20, e);
 }
 
-static bool page_reset(struct http_exchange *x, struct err *e)
+static bool page_reset(struct rig *r, struct http_exchange *x, struct err *e)
 {
+	(void)r;
 	http_respond_cut(x, true);
 	return http_respond(x, 200, NULL, NULL, e) && http_respond_write(x, STR("half"), e) && loop_sleep(20, e);
 }
 
-static bool page_redirect(struct http_exchange *x, struct err *e)
+static bool page_redirect(struct rig *r, struct http_exchange *x, struct err *e)
 {
+	(void)r;
 	return http_respond(x, 302, NULL, (struct http_header[]){ { "Location", "/echo" }, { 0 } }, e);
 }
 
-static bool page_error(struct http_exchange *x, struct err *e)
+static bool page_error(struct rig *r, struct http_exchange *x, struct err *e)
 {
+	(void)r;
 	return http_respond(x, 404, "application/json", NULL, e) && http_respond_write(x, STR("{\"no\":1}"), e);
 }
 
 static const struct {
 	const char *path;
-	bool (*page)(struct http_exchange *x, struct err *e);
+	bool (*page)(struct rig *r, struct http_exchange *x, struct err *e);
 } pages[] = {
 	{ "/echo", page_echo }, { "/pieces", page_pieces }, { "/large", page_large }, { "/mute", page_mute },
 	{ "/stall", page_stall }, { "/cut", page_cut }, { "/reset", page_reset }, { "/redirect", page_redirect },
-	{ "/error", page_error },
+	{ "/error", page_error }, { "/steady", page_steady }, { "/gather", page_gather },
 };
 
 static bool serve(void *self, struct http_exchange *x, struct err *e)
 {
-	(void)self;
 	for (size_t i = 0; i < COUNT(pages); i++)
 		if (strcmp(pages[i].path, http_exchange_path(x)) == 0)
-			return pages[i].page(x, e);
+			return pages[i].page(self, x, e);
 	return FAIL(e, ERR_INPUT, "no_page", "no page %s", http_exchange_path(x));
 }
 
@@ -104,7 +135,7 @@ static void rig_end(void *self)
 	http_server_close(r->server);
 	group_wait(&r->group, deadline_in(1000), &e);
 	CHECK_EQ_I((int64_t)r->group.running, 0);
-	CHECK_EQ_I(net_descriptors(), r->descriptors);
+	net_check_descriptors(r->descriptors);
 }
 
 /* A client and a server; when the test's arena ends, both end, and nothing may be left. */
@@ -114,7 +145,7 @@ static struct rig *rig_new(struct arena *a)
 	struct err e = { 0 };
 	r->descriptors = net_descriptors();
 	r->http = http_new();
-	r->server = http_server_open(&(struct http_server_options){ .body_bytes = 1 << 20 }, &r->group, serve, NULL, &e);
+	r->server = http_server_open(&(struct http_server_options){ .body_bytes = 1 << 20 }, &r->group, serve, r, &e);
 	if (!test_check(r->server, __FILE__, __LINE__, e.msg))
 		abort();
 	arena_defer(a, rig_end, r);
@@ -160,6 +191,15 @@ LOOP_TEST(a_post_sends_its_body_and_headers)
 	CHECK_EQ_S(http_reply_header(&reply, "x-method"), "POST");
 	CHECK_EQ_S(http_reply_header(&reply, "x-tag"), "seven");
 	CHECK(str_is(reply.body, "{\"a\":1}"));
+}
+
+LOOP_TEST(a_header_without_a_value_is_sent)
+{
+	struct rig *r = rig_new(a);
+	struct http_reply reply;
+	struct http_request rq = { .url = rig_url(a, r, "/echo"), .headers = (struct http_header[]){ { "X-Tag", "" }, { 0 } } };
+	REQUIRE_OK(http_call(r->http, a, &rq, NULL, deadline_in(5000), &reply, e));
+	CHECK_EQ_S(http_reply_header(&reply, "x-tag"), "empty");
 }
 
 LOOP_TEST(methods_go_out_as_given)
@@ -287,7 +327,7 @@ LOOP_TEST(a_sink_takes_the_body_piece_by_piece)
 	struct collector c = { 0 };
 	struct http_reply reply;
 	REQUIRE_OK(get_to_sink(r, a, "/pieces", &c, &reply, e));
-	CHECK_EQ_I((int64_t)c.pieces, 5);
+	CHECK(c.pieces > 1);
 	CHECK_EQ_I(c.status, 200);
 	CHECK_EQ_S(c.type, "text/event-stream");
 	CHECK(str_is(buf_str(c.all), "piece;piece;piece;piece;piece;"));
@@ -457,7 +497,7 @@ LOOP_TEST(a_steady_body_outlives_its_stall_limit)
 {
 	struct rig *r = rig_new(a);
 	struct http_reply reply;
-	struct http_request rq = { .url = rig_url(a, r, "/pieces"), .limits.stall_ms = 18 };
+	struct http_request rq = { .url = rig_url(a, r, "/steady"), .limits.stall_ms = 400 };
 	REQUIRE_OK(http_call(r->http, a, &rq, NULL, deadline_in(5000), &reply, e));
 	CHECK_EQ_I((int64_t)reply.body.n, 30);
 }
@@ -680,7 +720,8 @@ LOOP_TEST(a_kept_connection_that_has_died_is_replaced)
 {
 	struct rig *r = rig_new(a);
 	struct http_reply reply;
-	struct peer p = { .answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", .listener = net_listen(5, &p.port) };
+	struct peer p = { .answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" };
+	p.listener = net_listen(5, &p.port);
 	struct http_request rq = { .url = port_url(a, p.port), .body = STR("{}") };
 	for (int i = 0; i < 3; i++) {
 		struct group g = { 0 };
@@ -790,21 +831,37 @@ LOOP_TEST(a_header_cannot_smuggle_another)
 
 /* ---- many ---- */
 
-LOOP_TEST(two_hundred_streams_at_once)
+LOOP_TEST(fifty_askers_share_one_lookup)
 {
-	enum { N = 200 };
+	enum { N = 50 };
 	struct rig *r = rig_new(a);
 	struct group g = { 0 };
 	struct call *calls = arena_alloc(a, N * sizeof(*calls));
+	const char *url = arena_printf(a, "http://localhost:%d/echo", http_server_port(r->server));
 	for (int i = 0; i < N; i++) {
-		struct collector *c = arena_alloc(a, sizeof(*c));
-		c->all = buf_new(a, 1000);
-		calls[i] = (struct call){ .http = r->http, .url = rig_url(a, r, "/pieces"), .collector = c };
+		calls[i] = (struct call){ .http = r->http, .url = url };
 		REQUIRE_OK(group_start(&g, "call", call_run, &calls[i], e));
 	}
-	CHECK(loop_sleep(10, e));
-	CHECK_EQ_I((int64_t)http_running(r->http), N);
+	CHECK(loop_sleep(0, e));
+	task_cancel(calls[N / 2].task);
 	REQUIRE_OK(group_wait(&g, deadline_in(10000), e));
 	for (int i = 0; i < N; i++)
+		CHECK(calls[i].ok == (i != N / 2));
+}
+
+LOOP_TEST(two_hundred_streams_at_once)
+{
+	struct rig *r = rig_new(a);
+	struct group g = { 0 };
+	struct call *calls = arena_alloc(a, GATHER * sizeof(*calls));
+	for (int i = 0; i < GATHER; i++) {
+		struct collector *c = arena_alloc(a, sizeof(*c));
+		c->all = buf_new(a, 1000);
+		calls[i] = (struct call){ .http = r->http, .url = rig_url(a, r, "/gather"), .collector = c };
+		REQUIRE_OK(group_start(&g, "call", call_run, &calls[i], e));
+	}
+	REQUIRE_OK(group_wait(&g, deadline_in(20000), e));
+	CHECK_EQ_I(r->gathered, GATHER);
+	for (int i = 0; i < GATHER; i++)
 		CHECK(calls[i].ok && calls[i].collector->all->n == 30);
 }

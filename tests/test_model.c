@@ -298,6 +298,7 @@ static const struct {
 	{ { 500, "application/json", ERROR_BODY("api_error", "oops") }, "busy model_error", "HTTP 500 api_error: oops" },
 	{ { 500, "text/html", HTML }, "busy model_error",
 		"HTTP 500: <html> <head><title>502 Bad Gateway</title></head> <body>try again</body></html>" },
+	{ { 500, "text/html", "caf\xE9 \xFF" }, "busy model_error", "HTTP 500: caf\xEF\xBF\xBD \xEF\xBF\xBD" },
 	{ { 503, "text/event-stream", HTML }, "busy model_error", "HTTP 503: <html>" },
 	{ { 504, "application/json", ERROR_BODY("timeout_error", "t") }, "busy model_error", "HTTP 504" },
 	{ { 529, "application/json", ERROR_BODY("overloaded_error", "Overloaded") }, "busy model_overloaded", "Overloaded" },
@@ -369,6 +370,10 @@ LOOP_TEST(the_request_id_is_in_the_message)
 	page = (struct page){ STREAM, BEGIN, ENDS, 1, id };
 	CHECK_EQ_S(ask_once(a, &page, e), "net model_cut");
 	CHECK(strstr(e->msg, "model request req_head: "));
+	struct http_header same[] = { { "request-id", "req_body" }, { 0 } };
+	page = (struct page){ 500, "application/json", ERROR_BODY("api_error", "oops"), ENDS, 1, same };
+	CHECK_EQ_S(ask_once(a, &page, e), "busy model_error");
+	CHECK_EQ_S(e->msg, "the model answered HTTP 500 api_error: oops (request-id req_body)");
 	struct http_header echo[] = { { "request-id", "sk-secret-key" }, { 0 } };
 	page = (struct page){ 500, "text/plain", "", ENDS, 1, echo };
 	CHECK_EQ_S(ask_once(a, &page, e), "busy model_error");
@@ -409,17 +414,17 @@ LOOP_TEST(a_stream_that_ends_badly_is_an_error_that_says_how)
 	}
 }
 
-/* The server begins, then sends pieces until the client leaves. */
+/* Sends pieces of the page until the client leaves. */
 static bool answer_endless(void *self, struct http_exchange *x, struct err *e)
 {
 	struct rig *r = self;
-	bool ok = http_respond(x, 200, "text/event-stream", NULL, e) && http_respond_write(x, STR(BEGIN), e);
+	bool ok = http_respond(x, r->page->status, r->page->type, NULL, e) && http_respond_write(x, STR(BEGIN), e);
 	for (r->requests = 0; ok; r->requests++)
-		ok = http_respond_write(x, STR(PIECE("0123456789")), e);
+		ok = http_respond_write(x, str_of(r->page->body), e);
 	return false;
 }
 
-LOOP_TEST(an_endless_answer_is_left_at_the_limit)
+static void check_endless(struct arena *a, const struct page *page, size_t at_least, const char *outcome, struct err *e)
 {
 	struct rig r = { 0 };
 	struct model_turn turn = { 0 };
@@ -428,12 +433,29 @@ LOOP_TEST(an_endless_answer_is_left_at_the_limit)
 	r.server = http_server_open(&(struct http_server_options){ 0 }, &r.group, answer_endless, &r, e);
 	REQUIRE_OK(r.server != NULL);
 	r.model.config.base_url = arena_printf(a, "http://127.0.0.1:%d", http_server_port(r.server));
-	CHECK_EQ_S(ask(a, &r, NULL, &turn, e), "input answer_too_large");
+	r.model.config.limits.total_ms = 5 * SECOND_MS;
+	CHECK_EQ_S(ask(a, &r, page, &turn, e), outcome);
+	struct err ignored;
+	CHECK(group_wait(&r.group, deadline_in(5 * SECOND_MS), &ignored)); /* the handler has noticed */
+	CHECK(r.requests >= at_least);
+	rig_close(&r);
+}
+
+LOOP_TEST(an_endless_answer_is_left_at_the_limit)
+{
+	static const struct page answer_page = { 200, "text/event-stream", PIECE("0123456789") };
+	check_endless(a, &answer_page, ANSWER_BYTES / 10 - 10, "input answer_too_large", e);
 	CHECK(strstr(e->msg, "100000 bytes"));
 	CHECK(strstr(e->msg, "model.answer_bytes"));
-	CHECK(group_wait(&r.group, deadline_in(5 * SECOND_MS), e)); /* the handler has noticed */
-	CHECK(r.requests >= ANSWER_BYTES / 10 - 10);
-	rig_close(&r);
+}
+
+LOOP_TEST(an_endless_page_is_left_after_its_beginning)
+{
+	static const struct page html = { 200, "text/html", "<p>" }, gone = { 502, "text/html", "<p>" };
+	int64_t start = clock_ms();
+	check_endless(a, &html, 1, "busy model_garbage", e);
+	check_endless(a, &gone, 1, "busy model_error", e);
+	CHECK(clock_ms() - start < 4 * SECOND_MS);
 }
 
 LOOP_TEST(a_server_that_is_not_there_is_a_network_error)
@@ -467,9 +489,9 @@ static bool ask_in_fiber(void *arg, struct err *e)
 	return true;
 }
 
-LOOP_TEST(a_cancelled_turn_says_so_and_lets_the_connection_go)
+static void check_cancel(struct arena *a, const struct page *page, struct err *e)
 {
-	struct rig r = { .page = &(struct page){ STREAM, BEGIN PIECE("half"), STALLS } };
+	struct rig r = { .page = page };
 	struct group g = { 0 };
 	REQUIRE_OK(rig_open(&r, a, e));
 	r.model.config.limits.stall_ms = 0;
@@ -482,6 +504,13 @@ LOOP_TEST(a_cancelled_turn_says_so_and_lets_the_connection_go)
 	CHECK(!k.ok);
 	CHECK_EQ_I(k.error.kind, ERR_CANCELLED);
 	rig_close(&r);
+}
+
+LOOP_TEST(a_cancelled_turn_says_so_and_lets_the_connection_go)
+{
+	check_cancel(a, &(struct page){ STREAM, BEGIN PIECE("half"), STALLS }, e);
+	check_cancel(a, &(struct page){ STREAM, BEGIN FINISH, STALLS }, e);
+	check_cancel(a, &(struct page){ 529, "application/json", "{", STALLS }, e);
 }
 
 LOOP_TEST(a_deadline_ends_the_turn)

@@ -437,6 +437,16 @@ TEST(all_that_grows_counts_towards_the_limit)
 	const char *large = repeated(a, BEGIN "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,"
 		"\"content_block\":{\"type\":\"future\",\"x\":\"", "0123456789", ANSWER_BYTES / 10, "\"}}\n\n");
 	CHECK_EQ_S(large, "input answer_too_large");
+	large = repeated(a, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"content\":[{\"type\":"
+		"\"future\",\"x\":\"", "0123456789", ANSWER_BYTES / 10, "\"}]}}\n\n");
+	CHECK_EQ_S(large, "input answer_too_large");
+}
+
+TEST(what_is_around_the_answer_does_not_count)
+{
+	ARENA_SCOPE(a);
+	CHECK_EQ_S(repeated(a, BEGIN "event: ping\ndata: {\"pad\":\"", "0123456789", ANSWER_BYTES / 10, "\"}\n\n" FINISH), TURN);
+	CHECK_EQ_S(repeated(a, BEGIN, EVENT("ping", "") REASON("tool_use"), ANSWER_BYTES / 10, FINISH), TURN);
 }
 
 static struct str many_blocks(struct arena *a, int n)
@@ -482,6 +492,10 @@ TEST(nothing_goes_back_that_is_too_deep_to_be_read_again)
 	CHECK(strstr(nested(a, call, 55, "}\"}}\n\n" STOP(0) FINISH), "(nested too deep)"));
 	CHECK(strstr(nested(a, call, 90, "}\"}}\n\n" STOP(0) FINISH), "(JSON nested deeper than 64"));
 	CHECK(strstr(nested(a, block, 40, "}}\n\n" STOP(0) FINISH), "\nother\n  {\"type\":\"x\",\"a\":[["));
+	static const char citation[] = BEGIN TEXT_START(0) "event: content_block_delta\ndata: {\"type\":\"content_block_delta\","
+		"\"index\":0,\"delta\":{\"type\":\"citations_delta\",\"citation\":{\"a\":";
+	CHECK_EQ_S(nested(a, citation, 40, "}}}\n\n"), "net model_cut");
+	CHECK_EQ_S(nested(a, citation, 55, "}}}\n\n"), "busy model_garbage");
 	CHECK_EQ_S(nested(a, block, 55, "}}\n\n"), "busy model_garbage");
 	CHECK_EQ_S(nested(a, block, 90, "}}\n\n"), "busy model_garbage");
 }

@@ -62,7 +62,7 @@ static struct sent *collect(struct pool *p, struct arena *a, struct log_batch *b
 		bool full = batch->n_rows >= BATCH_ROWS || batch->messages.n + batch->data.n >= BATCH_BYTES;
 		if (full || (p->flush_singly && *n))
 			break; /* the rest is first in line at once after this */
-		int64_t last = r->fenced ? 0 : run_rows(r, batch);
+		int64_t last = r->fenced || r->concluding ? 0 : run_rows(r, batch);
 		if (last)
 			sent[(*n)++] = (struct sent){ r, last };
 	}

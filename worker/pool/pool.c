@@ -134,7 +134,10 @@ static void drain(struct pool *p)
 	while (p->n_runs && p->drains < 2 && clock_ms() < deadline)
 		if (!loop_park(deadline, &ignored) && ignored.kind != ERR_TIMEOUT)
 			break; /* cancelled ourselves: the same as being told twice */
-	group_cancel(&p->running);
+	p->stopping = true;
+	for (struct run *r = p->runs; r; r = r->next)
+		if (r->task && !r->concluding)
+			task_cancel(r->task);
 }
 
 static void leave(struct pool *p)

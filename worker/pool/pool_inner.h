@@ -16,6 +16,7 @@ struct run {
 	const char *agent_name;
 	bool cancel_requested; /* by the user, not by a drain */
 	bool fenced;           /* no longer ours: write nothing */
+	bool concluding;       /* its last rows belong into the transaction of its fate */
 	bool ended;            /* only the flusher's answer still needs it */
 };
 
@@ -42,6 +43,7 @@ struct pool {
 	bool unsure;             /* something may be in our name that we do not know of */
 	bool flush_singly;       /* the last batch was refused: find the run that it was refused for */
 	int drains;
+	bool stopping;           /* the drain is over: what still starts ends at once */
 	int64_t lease_ends;      /* by our clock, from before the heartbeat was sent */
 };
 

@@ -273,7 +273,8 @@ static bool write_until_done(struct run *r, const struct outcome *o, struct err 
 	enum { PAUSE_MS = 100 };
 	while (!write_once(r, o, e)) {
 		bool may_pass = e->kind == ERR_NET || e->kind == ERR_BUSY || e->kind == ERR_TIMEOUT;
-		if (!may_pass || r->fenced || clock_ms() >= r->pool->lease_ends + r->pool->config->lease_ms)
+		bool too_late = clock_ms() >= r->pool->lease_ends + r->pool->config->lease_ms;
+		if (!may_pass || r->fenced || r->pool->drains > 1 || too_late)
 			return false;
 		struct err ignored = { 0 };
 		if (!loop_sleep(PAUSE_MS, &ignored) && task_cancelled())
@@ -301,6 +302,7 @@ static void conclude(struct run *r, bool ok, const struct agent_run *ar, const s
 	o->why = *why;
 	o->tokens = (struct queue_tokens){ ar->usage.input_tokens, ar->usage.output_tokens, ar->usage.cache_write_tokens,
 		ar->usage.cache_read_tokens };
+	r->concluding = true;
 	task_cancel_clear(); /* the run has unwound; now its fate is written */
 	if (ok)
 		decide_success(r, result, o);
@@ -319,6 +321,8 @@ static bool run_body(void *arg, struct err *e)
 	struct agent_run *ar = arena_alloc(r->arena, sizeof(*ar));
 	struct agent_result *result = arena_alloc(r->arena, sizeof(*result));
 	r->task = task_self();
+	if (r->pool->stopping)
+		task_cancel(r->task);
 	bool ok = run_agent(r, ar, result, e);
 	conclude(r, ok, ar, result, e);
 	r->task = NULL;
