@@ -85,7 +85,12 @@ static struct queue_request read_request(const struct pg_rows *rows, int i)
 }
 
 /* Two requests of a session whose inserts overlapped can both look like the head: the unique index refuses the second
- * claim, and looking again sees the first. */
+ * claim, and looking again sees the first. Two such pairs, crosswise, are a deadlock. */
+static bool is_contended(const struct err *e)
+{
+	return strcmp(e->sqlstate, "23505") == 0 || strcmp(e->sqlstate, "40P01") == 0;
+}
+
 static bool claim_query(struct pg *db, struct arena *a, struct pg_args args, int64_t deadline, struct pg_rows *rows,
 	struct err *e)
 {
@@ -93,7 +98,7 @@ static bool claim_query(struct pg *db, struct arena *a, struct pg_args args, int
 	for (int i = 0; i < TRIES; i++) {
 		if (pg_query(db, a, &sql_claim, args, deadline, rows, e))
 			return true;
-		if (strcmp(e->sqlstate, "23505") != 0)
+		if (!is_contended(e))
 			return false;
 	}
 	return FAIL(e, ERR_BUSY, "claim_contended", "claim lost the race for a session %d times", TRIES);

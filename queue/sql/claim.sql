@@ -1,16 +1,17 @@
 -- Claims ready requests, in order of (priority, id), one running request a session; children run in their parent's place.
+-- A request that waits for its run_at holds back nobody. A worker whose lease has run out gets nothing.
 -- $1 worker id, $2 how many at most
-with worker as materialized (
-	-- a worker whose lease ran out claims nothing: a rescue may just be deleting it
-	select w.id from drover.workers w where w.id = $1::uuid and w.lease_until > now() for share
+with owner as materialized ( -- locked: it cannot be taken for dead while it takes
+	select w.id from drover.workers w where w.id = $1::uuid and w.lease_until > now() for key share
 ), head as materialized (
 	select r.id
 	from public.agent_requests r
-	where r.phase = 'ready' and exists (select from worker)
-		and (r.parent_id is not null or not exists (
-			select from public.agent_requests b
-			where b.session_id = r.session_id and b.parent_id is null and b.status in ('queued', 'processing')
-				and b.id <> r.id and (b.id < r.id or b.status = 'processing')))
+	where r.phase = 'ready' and exists (select from owner)
+		and (r.parent_id is not null or (
+			not exists (select from public.agent_requests b where b.session_id = r.session_id and b.parent_id is null
+				and b.status = 'processing' and b.id <> r.id)
+			and not exists (select from public.agent_requests b where b.session_id = r.session_id and b.parent_id is null
+				and b.status = 'queued' and b.phase <> 'scheduled' and b.id < r.id)))
 	order by r.priority, r.id
 	limit $2::integer
 	for update of r skip locked
@@ -22,7 +23,6 @@ with worker as materialized (
 	returning r.*
 )
 select c.id, c.version, c.attempt, c.type, c.request, c.context, c.session_id, c.user_id, c.workspace_id, c.dry_run,
-	c.parent_id is not null as is_child,
-	(select coalesce(max(l.seq), 0) from public.agent_logs l where l.request_id = c.id) as last_seq
+	c.parent_id is not null as is_child, drover.last_seq(c.id) as last_seq
 from claimed c
 order by c.priority, c.id

@@ -1,3 +1,3 @@
--- First statement of every write for a request: fails with DV001 unless it is still owned at this version.
+-- First statement of a transaction that ends a run: fails with DV001 unless the request is still owned at this version.
 -- $1 request id, $2 claimed version
-select drover.fence($1::bigint, $2::integer)
+select drover.fence_to_end($1::bigint, $2::integer)

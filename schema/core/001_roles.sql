@@ -53,5 +53,6 @@ $$;
 
 create schema if not exists drover;
 comment on schema drover is 'Drover''s own machinery: workers, leases, fences, migrations. Not for the app; may change with any version.';
-grant usage on schema drover to anon, authenticated, service_role, drover_worker;
+-- Apps reach it through triggers and policies only, which need no right to it.
+grant usage on schema drover to drover_worker;
 grant usage on schema public to anon, authenticated, service_role, drover_worker;

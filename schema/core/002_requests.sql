@@ -74,7 +74,7 @@ comment on column public.agent_requests.type is 'Given by the app: orchestrator,
 comment on column public.agent_requests.request is 'Given by the app: what the user asks, in words. At most 262144 bytes.';
 comment on column public.agent_requests.context is 'Given by the app: a JSON object that the agent sees beside the request. At most 262144 bytes, nested at most 64 deep.';
 comment on column public.agent_requests.priority is 'Given by the app: 0 to 1000, smaller first, default 100. Users may not go below 100.';
-comment on column public.agent_requests.run_at is 'Given by the app: not before this time. Set by the worker: when the next attempt is due.';
+comment on column public.agent_requests.run_at is 'Given by the app: not before this time; until then it holds back no other request of its session. Set by the worker: when the next attempt is due.';
 comment on column public.agent_requests.idempotency_key is 'Given by the app: a second insert of the same user with the same key is refused (unique violation; use on conflict do nothing). At most 200 characters.';
 comment on column public.agent_requests.supersede_key is 'Given by the app: newest wins; open requests of the same user with the same key are cancelled. At most 200 characters.';
 comment on column public.agent_requests.dry_run is 'Given by the app: tools run, but their effects are rolled back.';
@@ -116,8 +116,9 @@ create unique index agent_requests_idempotency on public.agent_requests (user_id
 create index agent_requests_supersede on public.agent_requests (supersede_key)
 	where supersede_key is not null and status in ('queued', 'processing');
 
+-- Functions search pg_temp last: it is searched first where it is not named, and a type in it could shadow one of ours.
 -- A request with a time to come waits outside the ready index, so that it costs the claim nothing.
-create function drover.schedule_request() returns trigger language plpgsql set search_path = '' as $$
+create function drover.schedule_request() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
 	new.phase := 'scheduled';
 	return new;
@@ -131,11 +132,15 @@ create trigger agent_requests_schedule before insert on public.agent_requests
 alter table public.agent_sessions enable row level security;
 alter table public.agent_requests enable row level security;
 
-create function drover.session_open_to(session uuid, owner uuid) returns boolean
-	language sql stable security definer set search_path = '' as $$
-	select not exists (select from public.agent_sessions s where s.id = session and s.user_id is distinct from owner)
+-- The oldest open request stands for all: before the first has run there is no agent_sessions row.
+create function drover.session_open_to_me(session uuid) returns boolean
+	language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+	select not exists (select from public.agent_sessions s where s.id = session and s.user_id is distinct from auth.uid())
+		and coalesce((select r.user_id is not distinct from auth.uid() from public.agent_requests r
+			where r.session_id = session and r.parent_id is null and r.status in ('queued', 'processing')
+			order by r.id limit 1), true)
 $$;
-comment on function drover.session_open_to(uuid, uuid) is 'Whether a user may put a request into a session: it is new, or the user''s own.';
+comment on function drover.session_open_to_me(uuid) is 'Whether the user may put a request into a session: it is new, or the user''s own.';
 
 create policy agent_sessions_own on public.agent_sessions for select to authenticated using (user_id = (select auth.uid()));
 create policy agent_sessions_make on public.agent_sessions for insert to authenticated with check (user_id = (select auth.uid()));
@@ -146,11 +151,12 @@ create policy agent_sessions_service on public.agent_sessions to service_role us
 
 create policy agent_requests_own on public.agent_requests for select to authenticated using (user_id = (select auth.uid()));
 create policy agent_requests_make on public.agent_requests for insert to authenticated
-	with check (user_id = (select auth.uid()) and priority >= 100 and drover.session_open_to(session_id, (select auth.uid())));
+	with check (user_id = (select auth.uid()) and priority >= 100 and drover.session_open_to_me(session_id));
 create policy agent_requests_worker on public.agent_requests to drover_worker using (true) with check (true);
 create policy agent_requests_service on public.agent_requests to service_role using (true) with check (true);
 
 revoke all on public.agent_sessions, public.agent_requests from public, anon, authenticated, service_role;
+revoke all on sequence public.agent_requests_id_seq from public, anon, authenticated, service_role;
 grant select, insert (id, user_id, workspace_id, title), update (title, status) on public.agent_sessions to authenticated;
 grant select on public.agent_requests to authenticated;
 grant insert (session_id, user_id, workspace_id, type, request, context, priority, run_at, idempotency_key, supersede_key,

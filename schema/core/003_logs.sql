@@ -99,7 +99,7 @@ comment on column public.tool_executions.attempt is 'Attempt of the request that
 comment on column public.tool_executions.duration_ms is 'How long it ran, milliseconds.';
 comment on column public.tool_executions.created_at is 'When it was written.';
 
-create function drover.forget_logs() returns trigger language plpgsql security definer set search_path = '' as $$
+create function drover.forget_logs() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
 	delete from public.agent_logs l using gone where l.request_id = gone.id;
 	return null;
@@ -123,6 +123,8 @@ create policy agent_turns_service on public.agent_turns to service_role using (t
 create policy tool_executions_service on public.tool_executions to service_role using (true) with check (true);
 
 revoke all on public.agent_logs, public.agent_turns, public.tool_executions from public, anon, authenticated, service_role;
+revoke all on sequence public.agent_logs_id_seq, public.agent_turns_id_seq, public.tool_executions_id_seq
+	from public, anon, authenticated, service_role;
 grant select on public.agent_logs, public.agent_turns, public.tool_executions to authenticated;
 grant select, delete on public.agent_logs, public.agent_turns, public.tool_executions to service_role;
 -- Insert-only for the worker too: nothing it wrote can be changed by it.

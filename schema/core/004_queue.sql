@@ -32,7 +32,7 @@ comment on column drover.workers.lease_until is 'Until then its requests are its
 grant select, insert, update, delete on drover.workers to drover_worker;
 
 -- Channel drover_wake: there is work. Costs one look at a tiny table when nobody waits.
-create function drover.wake() returns void language plpgsql security definer set search_path = '' as $$
+create function drover.wake() returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
 	if exists (select from drover.workers w where w.wants_wake and w.lease_until > now()) then
 		perform pg_notify('drover_wake', '');
@@ -41,7 +41,7 @@ end
 $$;
 comment on function drover.wake() is 'Tells idle workers that there is work.';
 
-create function drover.wake_on_insert() returns trigger language plpgsql security definer set search_path = '' as $$
+create function drover.wake_on_insert() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
 	perform drover.wake();
 	return null;
@@ -51,7 +51,7 @@ comment on function drover.wake_on_insert() is 'Trigger: wakes idle workers once
 create trigger agent_requests_wake after insert on public.agent_requests
 	for each statement execute function drover.wake_on_insert();
 
-create function drover.fence(of_request bigint, claimed_version integer) returns void language plpgsql set search_path = '' as $$
+create function drover.fence(of_request bigint, claimed_version integer) returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
 	-- share: many writers of one run at once, but no rescue before they have committed
 	perform from public.agent_requests r
@@ -63,7 +63,24 @@ end
 $$;
 comment on function drover.fence(bigint, integer) is 'First statement of every write of a worker: raises DV001 unless the request still runs at this version, and keeps it so until commit.';
 
-create function drover.free_waiting(ended bigint) returns void language plpgsql set search_path = '' as $$
+create function drover.fence_to_end(of_request bigint, claimed_version integer) returns void
+	language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+	-- alone from the start: to be alone only at the update would deadlock with a writer of the same log rows
+	perform from public.agent_requests r where r.id = of_request for no key update;
+	perform drover.fence(of_request, claimed_version);
+end
+$$;
+comment on function drover.fence_to_end(bigint, integer) is 'The fence of a transaction that ends the run: waits for its other writers first.';
+
+-- Volatile, so it looks anew: rows that were written while the statement that calls it waited are counted.
+create function drover.last_seq(of_request bigint) returns integer
+	language sql volatile set search_path = pg_catalog, pg_temp as $$
+	select coalesce(max(l.seq), 0) from public.agent_logs l where l.request_id = of_request
+$$;
+comment on function drover.last_seq(bigint) is 'The seq of a request''s last log row; 0 = none.';
+
+create function drover.free_waiting(ended bigint) returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
 	child record;
 begin
@@ -85,7 +102,7 @@ $$;
 comment on function drover.free_waiting(bigint) is 'After a child has ended: its siblings and its parent wait for one less, and go on when nothing is left.';
 
 create function drover.spawn_children(parent bigint, claimed_version integer, children jsonb) returns void
-	language plpgsql set search_path = '' as $$
+	language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
 	child jsonb;
 	ids bigint[] := '{}';
@@ -94,7 +111,7 @@ declare
 begin
 	perform drover.fence(parent, claimed_version);
 	for child in select value from jsonb_array_elements(children) loop
-		select coalesce(array_agg(ids[n::integer + 1]), '{}') into needs from jsonb_array_elements_text(child -> 'after') n;
+		select coalesce(array_agg(distinct ids[n::integer + 1]), '{}') into needs from jsonb_array_elements_text(child -> 'after') n;
 		insert into public.agent_requests (session_id, user_id, workspace_id, parent_id, depends_on, type, request, context,
 				priority, dry_run, phase, waits_on)
 			select r.session_id, r.user_id, r.workspace_id, r.id, needs, child ->> 'type', child ->> 'request', r.context,
@@ -105,26 +122,35 @@ begin
 	end loop;
 	update public.agent_requests set phase = 'waiting_children', waits_on = cardinality(ids), version = version + 1,
 		attempt = attempt - 1, worker_id = null where id = parent;
+	if (select r.cancel_requested from public.agent_requests r where r.id = parent) then
+		perform drover.end_request(parent, 'cancelled', 'cancelled', 'cancelled');
+	end if;
 end
 $$;
 comment on function drover.spawn_children(bigint, integer, jsonb) is 'Makes the child requests [{type, request, after: [indexes]}] and lets the parent wait for them without a worker.';
 
 create function drover.queue_log(of_request bigint, log_kind text, log_message text, log_data jsonb) returns void
-	language sql set search_path = '' as $$
+	language sql set search_path = pg_catalog, pg_temp as $$
 	insert into public.agent_logs (session_id, request_id, user_id, seq, attempt, agent_name, kind, message, data)
 		select r.session_id, r.id, r.user_id,
-			(select coalesce(max(l.seq), 0) + 1 from public.agent_logs l where l.request_id = r.id),
-			r.attempt, 'drover', log_kind, log_message, log_data
+			drover.last_seq(r.id) + 1, r.attempt, 'drover', log_kind, log_message, log_data
 		from public.agent_requests r where r.id = of_request
 $$;
 comment on function drover.queue_log(bigint, text, text, jsonb) is 'A log row by the queue itself, for a request that no worker owns any more.';
 
 create function drover.end_request(of_request bigint, new_phase text, code text, why text) returns boolean
-	language plpgsql set search_path = '' as $$
+	language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
 	child bigint;
 	before record;
 begin
+	-- the order in which requests that end lock each other: siblings by id, then the parent
+	perform from public.agent_requests r
+		join (with recursive family as (
+				select of_request as id, 0 as depth
+				union all select c.id, f.depth + 1 from family f join public.agent_requests c on c.parent_id = f.id)
+			select * from family) f on f.id = r.id
+		order by f.depth desc, r.id for update of r;
 	select r.phase, r.status into before from public.agent_requests r where r.id = of_request for update;
 	if not found or before.status in ('completed', 'failed') then
 		return false;
@@ -141,7 +167,7 @@ begin
 	update public.agent_requests
 		set status = 'failed', phase = new_phase, error = why, error_code = code, version = version + 1, waits_on = 0,
 			worker_id = null, finished_at = clock_timestamp(),
-			processing_time_ms = coalesce(extract(epoch from clock_timestamp() - started_at) * 1000, 0)
+			processing_time_ms = least(coalesce(extract(epoch from clock_timestamp() - started_at) * 1000, 0), 2147483647)
 		where id = of_request;
 	perform drover.queue_log(of_request, 'error', why, jsonb_build_object('code', code));
 	perform drover.free_waiting(of_request);
@@ -150,12 +176,22 @@ end
 $$;
 comment on function drover.end_request(bigint, text, text, text) is 'Ends an open request and its children: one that waits at once, one that runs is told to stop (channel drover_cancel). False when it had ended already.';
 
-create function drover.supersede() returns trigger language plpgsql security definer set search_path = '' as $$
+create function drover.supersede() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+	older bigint;
+	newest bigint;
 begin
-	perform drover.end_request(r.id, 'superseded', 'superseded', format('superseded by request %s', new.id))
-		from public.agent_requests r
-		where r.supersede_key = new.supersede_key and r.user_id is not distinct from new.user_id and r.id < new.id
-			and r.parent_id is null and r.status in ('queued', 'processing');
+	-- two that come at once must see each other
+	perform pg_advisory_xact_lock(hashtextextended(format('drover %s %s', new.user_id, new.supersede_key), 0));
+	for older, newest in
+		select r.id, max(r.id) over () from public.agent_requests r
+			where r.supersede_key = new.supersede_key and r.user_id is not distinct from new.user_id
+				and r.parent_id is null and r.status in ('queued', 'processing')
+			order by r.id loop
+		if older < newest then
+			perform drover.end_request(older, 'superseded', 'superseded', format('superseded by request %s', newest));
+		end if;
+	end loop;
 	return null;
 end
 $$;
@@ -164,5 +200,8 @@ create trigger agent_requests_supersede after insert on public.agent_requests
 	for each row when (new.supersede_key is not null) execute function drover.supersede();
 
 revoke execute on all functions in schema drover from public;
-grant execute on function drover.session_open_to(uuid, uuid), drover.wake() to authenticated, service_role;
-grant execute on all functions in schema drover to drover_worker;
+grant execute on function drover.session_open_to_me(uuid) to authenticated;
+-- No trigger function: who may execute one can put it on a table of its own, and has its owner's rights there.
+grant execute on function drover.wake(), drover.fence(bigint, integer), drover.fence_to_end(bigint, integer),
+	drover.last_seq(bigint), drover.free_waiting(bigint), drover.spawn_children(bigint, integer, jsonb),
+	drover.queue_log(bigint, text, text, jsonb), drover.end_request(bigint, text, text, text) to drover_worker;
