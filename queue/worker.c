@@ -14,7 +14,7 @@ bool queue_leave(struct pg *db, const char *worker_id, int64_t deadline, struct 
 {
 	ARENA_SCOPE(tmp);
 	struct pg_args all = PG_ARGS(PG(worker_id), PG("{}")), id = PG_ARGS(PG(worker_id));
-	struct pg_step steps[] = { { &sql_give_back, all, NULL }, { &sql_worker_leave, id, NULL } };
+	struct pg_step steps[] = { { &sql_worker_leave, id, NULL }, { &sql_give_back, all, NULL } };
 	return pg_batch(db, tmp, steps, COUNT(steps), deadline, e);
 }
 
@@ -25,8 +25,9 @@ bool queue_give_back(struct pg *db, const char *worker_id, const int64_t *known,
 	struct buf *ids = buf_new(tmp, (n + 1) * ID_BYTES);
 	for (size_t i = 0; i < n; i++)
 		pg_array_add_i64(ids, known[i]);
-	struct pg_args args = PG_ARGS(PG(worker_id), PG(pg_array_end(ids)));
-	return pg_query(db, tmp, &sql_give_back, args, deadline, NULL, e);
+	struct pg_args args = PG_ARGS(PG(worker_id), PG(pg_array_end(ids))), id = PG_ARGS(PG(worker_id));
+	struct pg_step steps[] = { { &sql_worker_alone, id, NULL }, { &sql_give_back, args, NULL } };
+	return pg_batch(db, tmp, steps, COUNT(steps), deadline, e);
 }
 
 bool queue_worker_lost(struct pg *db, const char *worker_id, int64_t deadline, struct err *e)

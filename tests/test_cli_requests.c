@@ -15,7 +15,7 @@
 	" from agent_requests where id = " #id ";"
 #define COMPLETE(id, result) "update agent_requests set status = 'completed', phase = 'completed', result = " result \
 	", finished_at = clock_timestamp() where id = " #id "; select drover.free_waiting(" #id ");"
-#define FAIL_IT(id) "update agent_requests set status = 'failed', phase = 'failed', error = 'no more tries', " \
+#define FAIL_IT(id) "update agent_requests set status = 'failed', phase = 'failed', error = E'no more\\x1b tries', " \
 	"error_code = 'model_error', finished_at = clock_timestamp() where id = " #id "; select drover.free_waiting(" #id ");"
 
 struct place {
@@ -92,7 +92,7 @@ LOOP_TEST(enqueue_wait_fails_when_the_request_does)
 	CHECK(is_json_lines(a, r.out));
 	CHECK_HAS(r.out, "\"status\":\"failed\"");
 	CHECK_HAS(r.out, "\"error_code\":\"model_error\"");
-	CHECK_HAS(r.err, "drover enqueue: request 1 ended in failed: no more tries (model_error)\n");
+	CHECK_HAS(r.err, "drover enqueue: request 1 ended in failed: no more\\x1b tries (model_error)\n");
 }
 
 LOOP_TEST(ctrl_c_ends_waiting_but_not_the_request)
@@ -319,8 +319,8 @@ LOOP_TEST(tail_json_is_every_row_once_in_order)
 	struct place p;
 	REQUIRE_PLACE(p);
 	REQUIRE_PLAY(p, ASK CLAIM(1) "insert into agent_logs (session_id, request_id, seq, attempt, agent_name, kind, message) "
-		"select '" SESSION "', 1, n, 1, 'project', 'text', n from generate_series(1, 1700) n");
-	struct ran r = shell(a, p.db.worker_url, "$D tail 1 --json --no-follow");
+		"select '" SESSION "', 1, n, 1, 'project', 'text', n from generate_series(1, 1700) n;" COMPLETE(1, "'{}'"));
+	struct ran r = shell(a, p.db.worker_url, "$D tail 1 --json");
 	struct str rest = str_of(r.out), line;
 	struct err ignored = { 0 };
 	int64_t seq = 0;
@@ -347,4 +347,19 @@ LOOP_TEST(ctrl_c_ends_tail_cleanly)
 	CHECK_EQ_I(r.status, 0);
 	CHECK_HAS(r.out, "first\n");
 	CHECK_EQ_S(r.err, "");
+}
+
+LOOP_TEST(a_database_that_goes_or_refuses_is_exit_4)
+{
+	struct place p;
+	REQUIRE_PLACE(p);
+	REQUIRE_PLAY(p, ASK CLAIM(1) LOG(1, 1, "text", "'first'", "null"));
+	CHECK_EQ_I(shell(a, arena_printf(a, "%sx", p.db.owner_url), "$D status").status, 4);
+	struct shell *s = shell_start(a, p.db.worker_url, "$D tail 1");
+	REQUIRE(shell_prints(s, "first"));
+	REQUIRE_PLAY(p, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'drover' and "
+		"datname = current_database()");
+	struct ran r = shell_end(s);
+	CHECK_EQ_I(r.status, 4);
+	CHECK_EQ_I(count_lines(r.err), 1);
 }

@@ -10,7 +10,7 @@
 
 struct dev_flags {
 	const char *dir;
-	bool fresh, demo, keep, own_model, verbose;
+	bool fresh, demo, keep, own_model, no_worker, verbose;
 };
 
 /* ---- the demo: the program's own commands, as a user would call them ---- */
@@ -48,7 +48,9 @@ static bool demo(struct command_run *run, const struct dev *d, struct err *e)
 static void tell_ready(const struct dev *d)
 {
 	printf("DATABASE_URL=%s\n", d->owner_url);
-	if (d->mock)
+	if (!d->pool)
+		printf("WORKER_DATABASE_URL=%s\nMODEL_BASE_URL=%s\n", d->worker_url, d->model_url ? d->model_url : "");
+	else if (d->mock)
 		printf("The model is scripted (%s): it plays a fixed story and knows nothing.\n", d->model_url);
 	fflush(stdout);
 }
@@ -77,7 +79,7 @@ static bool live(void *arg, struct err *e)
 {
 	struct session *s = arg;
 	const struct dev_flags *f = s->run->options;
-	struct dev_options o = { f->dir, f->fresh, f->own_model, s->run->config };
+	struct dev_options o = { f->dir, f->fresh, f->own_model, f->no_worker, s->run->config };
 	if (!dev_start(s->run->arena, &o, s->dev, e))
 		return false;
 	tell_ready(s->dev);
@@ -85,7 +87,8 @@ static bool live(void *arg, struct err *e)
 		return false;
 	if (f->demo && !f->keep)
 		return true;
-	tell_how(s->dev);
+	if (!f->no_worker)
+		tell_how(s->dev);
 	return until_cancelled(NULL, e);
 }
 
@@ -102,6 +105,8 @@ static bool run_dev(struct command_run *run, struct err *e)
 	const struct dev_flags *f = run->options;
 	struct session s = { run, arena_alloc(run->arena, sizeof(*s.dev)) };
 	bool stopped;
+	if (f->demo && f->no_worker)
+		return command_usage(run, e, "--demo needs a worker: leave --no-worker out");
 	log_level_set(f->verbose ? LOG_INFO : LOG_WARN);
 	fiber_stack_size_set((size_t)run->config->fiber.stack);
 	seed_dice();
@@ -116,6 +121,7 @@ static const struct flag flags[] = {
 	{ 0, "demo", NULL, FLAG_SWITCH, AT(bool, demo), "Run a request of the demo, show its log and the status, and end" },
 	{ 0, "keep", NULL, FLAG_SWITCH, AT(bool, keep), "After the demo stay up" },
 	{ 0, "own-model", NULL, FLAG_SWITCH, AT(bool, own_model), "Use the model of the configuration, not the scripted one" },
+	{ 0, "no-worker", NULL, FLAG_SWITCH, AT(bool, no_worker), "Database and model only, for a worker started by hand" },
 	{ 'v', "verbose", NULL, FLAG_SWITCH, AT(bool, verbose), "The worker's log on stderr too" },
 	{ 0 },
 };

@@ -94,7 +94,8 @@ static bool worker_start(const struct dev_options *o, struct dev *d, struct err 
 
 bool dev_start(struct arena *a, const struct dev_options *o, struct dev *d, struct err *e)
 {
-	return database_start(a, o, d, e) && (o->own_model || model_start(a, d, e)) && worker_start(o, d, e);
+	return database_start(a, o, d, e) && (o->own_model || model_start(a, d, e)) &&
+		(o->no_worker || worker_start(o, d, e));
 }
 
 void dev_stop(struct dev *d)

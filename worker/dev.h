@@ -21,6 +21,7 @@ struct dev_options {
 	const char *dir;
 	bool fresh;
 	bool own_model;             /* use the configured model instead of the scripted one */
+	bool no_worker;             /* the rest only */
 	const struct config *config;
 };
 

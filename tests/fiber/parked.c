@@ -3,7 +3,7 @@
 #include "fiber.h"
 #include <signal.h>
 
-#define OWN_FRAME __attribute__((noipa))
+#define OWN_FRAME __attribute__((noinline))
 
 static volatile int sacks;
 
