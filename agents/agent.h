@@ -27,6 +27,8 @@ struct agent {
 	const char *prompt;    /* system prompt */
 	const struct tool *const *tools; /* ends with NULL */
 	struct agent_limits limits;      /* 0 = the default of the run */
+	/* What the model may call, when it is not just tools; or NULL. */
+	const cJSON *(*define)(struct arena *a, const struct agent *const *agents);
 	/* waits. agent_loop for an agent that is a prompt and tools. */
 	bool (*run)(struct agent_run *run, struct agent_result *result, struct err *e);
 };
@@ -48,6 +50,7 @@ struct agent_result {
 struct agent_run {
 	const struct agent *agent;
 	const struct agent *const *agents; /* all, ends with NULL */
+	const cJSON *definitions;  /* agent_definitions of this one; shared by all its runs */
 	struct arena *arena;       /* of the request */
 	struct pg_pool *db;
 	struct model *model;
@@ -71,4 +74,6 @@ bool agent_loop(struct agent_run *run, struct agent_result *result, struct err *
 
 /* agents.c: the list. */
 extern const struct agent *const agents_all[];
+/* What the model is told it may call: made once, for all runs. */
+const cJSON *agent_definitions(struct arena *a, const struct agent *agent, const struct agent *const *agents);
 const struct agent *agent_find(const struct agent *const *agents, const char *type); /* NULL */

@@ -37,7 +37,8 @@ const char *anthropic_request_url(struct arena *a, const struct model_config *c)
 struct anthropic_stream;
 
 /* Lives in a, as everything that arrives does. thoughts may be NULL. */
-struct anthropic_stream *anthropic_stream_new(struct arena *a, const struct model_config *c, struct thoughts *thoughts);
+struct anthropic_stream *anthropic_stream_new(struct arena *a, const struct model_config *c,
+	struct thoughts *thoughts);
 bool anthropic_stream_feed(struct anthropic_stream *s, struct str piece, struct err *e);
 /* message_stop has come: whatever the connection does now, the answer is whole. */
 bool anthropic_stream_whole(const struct anthropic_stream *s);
@@ -64,8 +65,20 @@ bool anthropic_block_cite(struct arena *a, struct anthropic_block *b, const cJSO
 /* False when the block has nothing that may go back. */
 bool anthropic_block_read(struct arena *a, const struct anthropic_block *b, struct model_block *out);
 
+/* ---- anthropic_delta.c ---- */
+
+struct anthropic_growth {
+	struct str text;           /* to be shown; a view of the delta */
+	size_t bytes;              /* of the answer */
+};
+
+/* size is that of the whole event. */
+bool anthropic_delta_take(struct arena *a, struct anthropic_block *b, const cJSON *delta, size_t size,
+	struct anthropic_growth *g, struct err *e);
+
 /* ---- anthropic_error.c ---- */
 
-/* Both always return false. status is the HTTP status, body what came with it. */
-bool anthropic_fail_status(const struct model_config *c, const struct http_reply *reply, struct str body, struct err *e);
+/* Both always return false. body is what came with reply, or its beginning. */
+bool anthropic_fail_status(const struct model_config *c, const struct http_reply *reply, struct str body,
+	struct err *e);
 bool anthropic_fail_event(const char *secret, const cJSON *event, struct err *e);

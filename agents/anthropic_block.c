@@ -41,8 +41,8 @@ static bool check_tool(const cJSON *start, struct err *e)
 		ok = id[i] > ' ' && id[i] < 0x7F;
 	for (size_t i = 0; ok && i < name_n; i++)
 		ok = isalnum((unsigned char)name[i]) || name[i] == '_' || name[i] == '-';
-	return ok || FAIL(e, ERR_BUSY, "model_garbage", "a tool call came without an id and a name of at most %d letters, "
-		"digits, _ and -", TOOL_NAME_BYTES);
+	return ok || FAIL(e, ERR_BUSY, "model_garbage",
+		"a tool call came without an id and a name of at most %d letters, digits, _ and -", TOOL_NAME_BYTES);
 }
 
 struct anthropic_block *anthropic_block_new(struct arena *a, const cJSON *start, size_t limit, struct err *e)
@@ -63,6 +63,8 @@ struct anthropic_block *anthropic_block_new(struct arena *a, const cJSON *start,
 	*b = (struct anthropic_block){ .kind = kind, .start = start };
 	b->text = buf_new(a, limit);
 	b->json = buf_new(a, limit);
+	if (kind <= BLOCK_THINKING)
+		buf_add(b->text, str_of(json_text(start, kind == BLOCK_TEXT ? "text" : "thinking")));
 	return b;
 }
 

@@ -83,8 +83,8 @@ static bool refuse(const struct verdict *v, const char *what, const struct refus
 	if (r->spend_limit)
 		v = &spend_limit;
 	const char *id = r->request_id;
-	return FAIL(e, v->kind, v->code, "%s%s%s%s%s%s%s%s%s", what, *r->type ? " " : "", r->type, *r->message ? ": " : "",
-		r->message, v->mend, *id ? " (request-id " : "", id, *id ? ")" : "");
+	return FAIL(e, v->kind, v->code, "%s%s%s%s%s%s%s%s%s", what, *r->type ? " " : "", r->type,
+		*r->message ? ": " : "", r->message, v->mend, *id ? " (request-id " : "", id, *id ? ")" : "");
 }
 
 /* ---- when to come back ---- */
@@ -139,13 +139,14 @@ static int64_t retry_after_ms(const struct http_reply *reply)
 static bool fail_no_stream(const struct http_reply *reply, struct str body, const char *secret, struct err *e)
 {
 	ARENA_SCOPE(tmp);
-	return FAIL(e, ERR_BUSY, "model_garbage", "the model answered HTTP %d with %s, not with an event stream: \"%s\"; "
-		"check model.base_url", reply->status,
-		*reply->content_type ? wire_excerpt(tmp, str_of(reply->content_type), WORD_BYTES, secret) : "no content type",
-		wire_excerpt(tmp, body, EXCERPT_BYTES, secret));
+	const char *type = wire_excerpt(tmp, str_of(reply->content_type), WORD_BYTES, secret);
+	return FAIL(e, ERR_BUSY, "model_garbage",
+		"the model answered HTTP %d with %s, not with an event stream: \"%s\"; check model.base_url",
+		reply->status, *type ? type : "no content type", wire_excerpt(tmp, body, EXCERPT_BYTES, secret));
 }
 
-bool anthropic_fail_status(const struct model_config *c, const struct http_reply *reply, struct str body, struct err *e)
+bool anthropic_fail_status(const struct model_config *c, const struct http_reply *reply, struct str body,
+	struct err *e)
 {
 	ARENA_SCOPE(tmp);
 	if (reply->status < 400)
@@ -155,7 +156,8 @@ bool anthropic_fail_status(const struct model_config *c, const struct http_reply
 	struct refusal r = refusal_read(tmp, json, c->api_key);
 	if (!*r.type && !*r.message)
 		r.message = wire_excerpt(tmp, body, EXCERPT_BYTES, c->api_key);
-	refuse(status_verdict(reply->status), arena_printf(tmp, "the model answered HTTP %d", reply->status), &r, e);
+	const char *what = arena_printf(tmp, "the model answered HTTP %d", reply->status);
+	refuse(status_verdict(reply->status), what, &r, e);
 	e->retry_after_ms = retry_after_ms(reply);
 	return false;
 }

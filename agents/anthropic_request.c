@@ -2,10 +2,6 @@
 /* The request, in one order of keys for ever: a prompt that changes by a byte is a prompt that no cache knows. */
 #include "anthropic.h"
 
-#ifndef DROVER_VERSION
-#error "agents/meson.build gives DROVER_VERSION"
-#endif
-
 static void put_tools(cJSON *o, const struct model_request *rq)
 {
 	ARENA_SCOPE(tmp);
@@ -45,8 +41,9 @@ bool anthropic_request_body(struct arena *a, const struct model_config *c, const
 	json_put_raw(o, "messages", json_print(tmp, rq->messages));
 	struct str text = str_of(json_print(tmp, o));
 	if (text.n > ANTHROPIC_REQUEST_BYTES)
-		return FAIL(e, ERR_INPUT, "request_too_large", "the request to the model has %zu bytes, it takes at most %d: "
-			"shorten the conversation or what its tools return", text.n, ANTHROPIC_REQUEST_BYTES);
+		return FAIL(e, ERR_INPUT, "request_too_large",
+			"the request to the model has %zu bytes, at most %d are taken: shorten the conversation or the "
+			"results of its tools", text.n, ANTHROPIC_REQUEST_BYTES);
 	*body = (struct str){ arena_text(a, text), text.n };
 	return true;
 }

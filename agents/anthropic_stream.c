@@ -3,9 +3,9 @@
 #include "anthropic.h"
 #include "wire.h"
 
-#define GARBAGE(e, ...) FAIL((e), ERR_BUSY, "model_garbage", __VA_ARGS__)
-
 enum { EVENT_EXTRA_BYTES = 64 * 1024 }; /* what an event may have around the answer's own bytes */
+
+#define GARBAGE(e, ...) FAIL((e), ERR_BUSY, "model_garbage", __VA_ARGS__)
 
 enum stream_state { STREAM_BEFORE = 1, STREAM_OPEN = 2, STREAM_WHOLE = 4, STREAM_ANY = 7 };
 
@@ -27,8 +27,9 @@ static bool take_bytes(struct anthropic_stream *s, size_t n, struct err *e)
 {
 	s->bytes += n;
 	if (s->bytes > s->limit)
-		return FAIL(e, ERR_INPUT, "answer_too_large", "the model's answer is larger than %zu bytes: raise the option "
-			"model.answer_bytes, or ask for less", s->limit);
+		return FAIL(e, ERR_INPUT, "answer_too_large",
+			"the model's answer is larger than %zu bytes: raise the option model.answer_bytes, or ask for "
+			"less", s->limit);
 	return true;
 }
 
@@ -52,15 +53,10 @@ static bool tool_id_known(const struct anthropic_stream *s, const char *id)
 	return false;
 }
 
-static bool grow_text(struct anthropic_stream *s, struct anthropic_block *b, const char *piece, struct err *e)
+static void show(const struct anthropic_stream *s, const struct anthropic_block *b, struct str text)
 {
-	struct str text = str_of(piece);
-	if (!take_bytes(s, text.n, e))
-		return false;
-	buf_add(b->text, text);
 	if (s->thoughts && text.n > 0)
 		thought_delta(s->thoughts, b->kind == BLOCK_TEXT ? THOUGHT_TEXT : THOUGHT_THINKING, text);
-	return true;
 }
 
 static void block_append(struct anthropic_stream *s, struct anthropic_block *b)
@@ -73,7 +69,7 @@ static void block_append(struct anthropic_stream *s, struct anthropic_block *b)
 	s->n++;
 }
 
-/* size is what the start takes of the answer's bytes, its own text included. */
+/* size is what the start takes of the answer's bytes. */
 static bool block_add(struct anthropic_stream *s, int64_t index, const cJSON *start, size_t size, struct err *e)
 {
 	if (index < 0 || block_find(s, index))
@@ -87,78 +83,16 @@ static bool block_add(struct anthropic_stream *s, int64_t index, const cJSON *st
 		return GARBAGE(e, "two tool calls have one id");
 	b->index = index;
 	block_append(s, b);
-	const char *text = json_text(start, b->kind == BLOCK_TEXT ? "text" : "thinking");
-	return b->kind > BLOCK_THINKING || grow_text(s, b, text, e);
+	show(s, b, buf_str(b->text));
+	return true;
 }
 
 static bool open_block(struct anthropic_stream *s, const cJSON *event, struct anthropic_block **out, struct err *e)
 {
 	int64_t index = json_i64(event, "index", -1);
 	*out = block_find(s, index);
-	return (*out && !(*out)->closed) || GARBAGE(e, "%s for content block %ld, which is not open",
-		json_text(event, "type"), index);
-}
-
-/* ---- deltas ---- */
-
-static bool grow_signature(struct anthropic_stream *s, struct anthropic_block *b, const char *piece, struct err *e)
-{
-	b->signature = arena_text(s->arena, str_of(piece));
-	return take_bytes(s, strlen(piece), e);
-}
-
-static bool grow_json(struct anthropic_stream *s, struct anthropic_block *b, const char *piece, struct err *e)
-{
-	if (!take_bytes(s, strlen(piece), e))
-		return false;
-	buf_add(b->json, str_of(piece));
-	return true;
-}
-
-static const struct delta_kind {
-	const char *type, *field;
-	enum model_block_kind kind;
-	bool (*grow)(struct anthropic_stream *s, struct anthropic_block *b, const char *piece, struct err *e);
-} deltas[] = {
-	{ "citations_delta", "citation", BLOCK_TEXT, NULL },
-	{ "input_json_delta", "partial_json", BLOCK_TOOL_CALL, grow_json },
-	{ "signature_delta", "signature", BLOCK_THINKING, grow_signature },
-	{ "text_delta", "text", BLOCK_TEXT, grow_text },
-	{ "thinking_delta", "thinking", BLOCK_THINKING, grow_text },
-};
-
-static const struct delta_kind *delta_find(const char *type)
-{
-	for (size_t i = 0; type && i < COUNT(deltas); i++)
-		if (strcmp(deltas[i].type, type) == 0)
-			return &deltas[i];
-	return NULL;
-}
-
-static bool grow_citation(struct anthropic_stream *s, struct anthropic_block *b, const cJSON *citation, size_t size,
-	struct err *e)
-{
-	if (!cJSON_IsObject(citation))
-		return GARBAGE(e, "citations_delta without a citation");
-	return take_bytes(s, size, e) && anthropic_block_cite(s->arena, b, citation, e);
-}
-
-static bool take_block_delta(struct anthropic_stream *s, const cJSON *event, size_t size, struct err *e)
-{
-	struct anthropic_block *b;
-	if (!open_block(s, event, &b, e))
-		return false;
-	const cJSON *delta = json_get(event, "delta");
-	const struct delta_kind *d = delta_find(json_text(delta, "type"));
-	bool other = b->kind == BLOCK_OTHER && d && d->grow != grow_json;
-	if (!d || other)
-		return true;
-	if (b->kind != d->kind && b->kind != BLOCK_OTHER)
-		return GARBAGE(e, "%s for content block %ld, which is of another type", d->type, b->index);
-	if (!d->grow)
-		return grow_citation(s, b, json_get(delta, d->field), size, e);
-	const char *piece = json_text(delta, d->field);
-	return piece ? d->grow(s, b, piece, e) : GARBAGE(e, "%s without its %s", d->type, d->field);
+	return (*out && !(*out)->closed)
+		|| GARBAGE(e, "%s for content block %ld, which is not open", json_text(event, "type"), index);
 }
 
 /* ---- events ---- */
@@ -180,9 +114,12 @@ static void take_usage(struct anthropic_stream *s, const cJSON *usage)
 
 static void take_stop_reason(struct anthropic_stream *s, const cJSON *from)
 {
-	const char *stop_reason = json_text(from, "stop_reason");
-	if (stop_reason)
-		snprintf(s->stop_reason, sizeof(s->stop_reason), "%s", stop_reason);
+	struct str word = str_of(json_text(from, "stop_reason"));
+	size_t n = utf8_cut(word, sizeof(s->stop_reason) - 1);
+	if (n == 0)
+		return;
+	memcpy(s->stop_reason, word.p, n);
+	s->stop_reason[n] = '\0';
 }
 
 static bool take_message_start(struct anthropic_stream *s, const cJSON *event, size_t size, struct err *e)
@@ -207,6 +144,17 @@ static bool take_message_start(struct anthropic_stream *s, const cJSON *event, s
 static bool take_block_start(struct anthropic_stream *s, const cJSON *event, size_t size, struct err *e)
 {
 	return block_add(s, json_i64(event, "index", -1), json_get(event, "content_block"), size, e);
+}
+
+static bool take_block_delta(struct anthropic_stream *s, const cJSON *event, size_t size, struct err *e)
+{
+	struct anthropic_block *b;
+	struct anthropic_growth g = { .bytes = 0 };
+	if (!open_block(s, event, &b, e) || !anthropic_delta_take(s->arena, b, json_get(event, "delta"), size, &g, e)
+		|| !take_bytes(s, g.bytes, e))
+		return false;
+	show(s, b, g.text);
+	return true;
 }
 
 static bool take_block_stop(struct anthropic_stream *s, const cJSON *event, size_t size __attribute__((unused)),
@@ -282,6 +230,13 @@ static const cJSON *event_parse(struct arena *a, const struct event_kind *kind, 
 	return NULL;
 }
 
+static const char *state_name(enum stream_state state)
+{
+	if (state == STREAM_OPEN)
+		return "in the middle of a message";
+	return state == STREAM_BEFORE ? "before message_start" : "after message_stop";
+}
+
 static bool take_event(void *self, struct str name, struct str data, struct err *e)
 {
 	struct anthropic_stream *s = self;
@@ -289,8 +244,7 @@ static bool take_event(void *self, struct str name, struct str data, struct err 
 	if (!kind)
 		return true;
 	if (!(kind->when & s->state))
-		return GARBAGE(e, "%s came %s", kind->name, s->state == STREAM_BEFORE ? "before message_start" :
-			s->state == STREAM_OPEN ? "in the middle of a message" : "after message_stop");
+		return GARBAGE(e, "%s came %s", kind->name, state_name(s->state));
 	ARENA_SCOPE(tmp);
 	const cJSON *event = event_parse(kind->kept ? s->arena : tmp, kind, data, e);
 	return event && kind->take(s, event, data.n, e);
@@ -329,7 +283,8 @@ bool anthropic_stream_end(struct anthropic_stream *s, struct arena *a, struct mo
 	if (s->seen > 0 && s->sse.events == 0)
 		return GARBAGE(e, "the model's answer has %zu bytes and no event", s->seen);
 	if (s->state != STREAM_WHOLE)
-		return FAIL(e, ERR_NET, "model_cut", "the model's answer ended after %zu bytes without message_stop", s->seen);
+		return FAIL(e, ERR_NET, "model_cut", "the model's answer ended after %zu bytes without message_stop",
+			s->seen);
 	struct model_turn t = { .usage = s->usage };
 	t.blocks = arena_alloc(a, s->n * sizeof(*t.blocks));
 	for (const struct anthropic_block *b = s->first; b; b = b->next)

@@ -84,15 +84,17 @@ static bool replay(struct agent_run *run, struct conversation *c, const struct p
 	for (int i = 0; i < rows->n; i++) {
 		bool from_tool = strcmp(pg_text(rows, i, "role"), "tool") == 0;
 		bool is_call = strcmp(pg_text(rows, i, "content_type"), "tool_call") == 0;
-		if (!from_tool && !assistant)
+		if (!from_tool && !assistant) {
 			assistant = message_add(c, "assistant");
+			c->text = "";
+		}
 		json_add_raw(from_tool ? results_of(c) : assistant, pg_text(rows, i, "block"));
 		if (from_tool)
 			open_remove(c, pg_text(rows, i, "tool_call_id"));
 		if (is_call && !replay_call(run, c, rows, i, e))
 			return false;
 		if (strcmp(pg_text(rows, i, "content_type"), "text") == 0)
-			c->text = pg_text(rows, i, "content");
+			c->text = arena_printf(run->arena, "%s%s", c->text, pg_text(rows, i, "content"));
 		if (pg_text(rows, i, "stop_reason")) {
 			c->stop_reason = pg_text(rows, i, "stop_reason");
 			c->turns++;
@@ -145,18 +147,35 @@ static void usage_add(struct model_usage *sum, const struct model_usage *u)
 	sum->cache_read_tokens += u->cache_read_tokens;
 }
 
-bool conversation_turn(struct agent_run *run, struct conversation *c, const cJSON *tools, const char *force_tool,
-	struct err *e)
+static bool id_known(const struct conversation *c, const char *id)
+{
+	for (int64_t i = 0; i < c->tool_calls; i++)
+		if (strcmp(c->calls[i].tool_id, id) == 0)
+			return true;
+	return false;
+}
+
+/* The provider takes back no conversation in which an id comes twice, and an execution is known by it. */
+static bool ids_check(const struct conversation *c, const struct model_turn *turn, struct err *e)
+{
+	for (size_t i = 0; i < turn->n; i++)
+		if (turn->blocks[i].kind == BLOCK_TOOL_CALL && id_known(c, turn->blocks[i].tool_id))
+			return FAIL(e, ERR_BUSY, "model_garbage", "the model gave a tool call an id that another has: %.64s",
+				turn->blocks[i].tool_id);
+	return true;
+}
+
+bool conversation_turn(struct agent_run *run, struct conversation *c, const char *force_tool, struct err *e)
 {
 	struct model_turn turn;
-	struct model_request rq = { .system = run->agent->prompt, .messages = c->messages, .tools = tools,
+	struct model_request rq = { .system = run->agent->prompt, .messages = c->messages, .tools = run->definitions,
 		.force_tool = force_tool };
 	if (!model_turn(run->model, run->arena, &rq, run->thoughts, run->deadline, &turn, e))
 		return false;
 	usage_add(&run->usage, &turn.usage);
 	if (!turn.n)
 		return FAIL(e, ERR_BUSY, "model_garbage", "the model ended its turn (%s) without a word", turn.stop_reason);
-	if (!conversation_keep_turn(run, c, &turn, e))
+	if (!ids_check(c, &turn, e) || !conversation_keep_turn(run, c, &turn, e))
 		return false;
 	turn_add(run, c, &turn);
 	return true;

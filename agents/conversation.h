@@ -22,8 +22,7 @@ struct conversation {
  * the session is somebody else's. */
 bool conversation_load(struct agent_run *run, struct conversation *c, struct err *e);
 /* Asks the model for one turn and keeps it. The caller has checked its limits. waits. */
-bool conversation_turn(struct agent_run *run, struct conversation *c, const cJSON *tools, const char *force_tool,
-	struct err *e);
+bool conversation_turn(struct agent_run *run, struct conversation *c, const char *force_tool, struct err *e);
 
 /* The model has spoken last and needs no answer. A cut or refused turn is an end, whatever tools it names. */
 bool conversation_ended(const struct conversation *c);

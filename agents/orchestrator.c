@@ -13,7 +13,6 @@
 struct orchestration {
 	struct agent_run *run;
 	struct conversation c;
-	const cJSON *tools;
 	struct plan plan;
 };
 
@@ -66,7 +65,7 @@ static bool plan_turn(struct orchestration *o, const char *mistake, struct err *
 	if (o->c.turns >= o->run->limits.turns)
 		return FAIL(e, ERR_INPUT, "turn_limit", "the model made no usable plan in %ld turns; the last mistake: %s",
 			(long)o->c.turns, mistake);
-	if (!conversation_turn(o->run, &o->c, o->tools, "plan", e) || !conversation_stop_check(&o->c, e))
+	if (!conversation_turn(o->run, &o->c, "plan", e) || !conversation_stop_check(&o->c, e))
 		return false;
 	return o->c.n_open || FAIL(e, ERR_BUSY, "model_garbage", "the model did not call the tool that it was told to call");
 }
@@ -162,7 +161,7 @@ static bool synthesize(struct orchestration *o, const struct pg_rows *children, 
 		if (o->c.turns >= o->run->limits.turns)
 			return FAIL(e, ERR_INPUT, "turn_limit", "the model gave no answer in %ld turns (option limits.turns)",
 				(long)o->c.turns);
-		if (!conversation_turn(o->run, &o->c, o->tools, NULL, e))
+		if (!conversation_turn(o->run, &o->c, NULL, e))
 			return false;
 	}
 	return conversation_stop_check(&o->c, e) && finish(o, o->c.text, result);
@@ -183,7 +182,6 @@ static bool orchestrate(struct agent_run *run, struct agent_result *result, stru
 	struct pg_rows children;
 	struct orchestration *o = arena_alloc(run->arena, sizeof(*o));
 	o->run = run;
-	o->tools = plan_tools(run->arena, run->agents);
 	if (!conversation_load(run, &o->c, e) || !children_load(o, &children, e))
 		return false;
 	if (children.n)
@@ -200,5 +198,6 @@ const struct agent agent_orchestrator = {
 	.name = "orchestrator",
 	.text = "Decides which agents work on a request, and answers from what they found.",
 	.prompt = prompt_orchestrator,
+	.define = plan_tools,
 	.run = orchestrate,
 };

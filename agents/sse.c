@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Server-sent events: a line is taken as it comes, its value goes straight to where it belongs, nothing is kept twice. */
+/* Server-sent events: a line is taken as it comes, its value goes straight to where it belongs. */
 #include "sse.h"
 
 enum sse_target { SSE_IGNORED, SSE_DATA, SSE_NAME, SSE_JUNK };
@@ -87,11 +87,13 @@ static void add_value(struct sse *s, struct str part)
 static bool check_limits(const struct sse *s, struct err *e)
 {
 	if (s->data.full)
-		return FAIL(e, ERR_INPUT, "answer_too_large", "one event of the model's answer is larger than %zu bytes: "
-			"raise the option model.answer_bytes, or ask for less", s->data.limit);
+		return FAIL(e, ERR_INPUT, "answer_too_large",
+			"one event of the model's answer is larger than %zu bytes: raise the option model.answer_bytes "
+			"or ask for less", s->data.limit);
 	if (s->junk + (s->in_value ? 0 : s->field_n) > SSE_JUNK_BYTES)
-		return FAIL(e, ERR_BUSY, "model_garbage", "the model's answer is no event stream: %d bytes of it are lines "
-			"without a field", SSE_JUNK_BYTES);
+		return FAIL(e, ERR_BUSY, "model_garbage",
+			"the model's answer is no event stream: more than %d bytes of it are lines without a field",
+			SSE_JUNK_BYTES);
 	return true;
 }
 

@@ -40,11 +40,10 @@ bool agent_loop(struct agent_run *run, struct agent_result *result, struct err *
 	struct conversation c;
 	if (!conversation_load(run, &c, e))
 		return false;
-	const cJSON *tools = tool_definitions(run->arena, run->agent->tools);
 	while (!conversation_ended(&c)) {
 		if (!limits_check(run, &c, e) || !run_open_tools(run, &c, e))
 			return false;
-		if (!limits_check(run, &c, e) || !conversation_turn(run, &c, tools, NULL, e))
+		if (!limits_check(run, &c, e) || !conversation_turn(run, &c, NULL, e))
 			return false;
 	}
 	if (!conversation_stop_check(&c, e))

@@ -150,7 +150,8 @@ const char *http_port_url(struct arena *a, int port)
 
 bool http_rig_get(struct http_rig *r, struct arena *a, const char *path, struct http_reply *reply, struct err *e)
 {
-	return http_call(r->http, a, &(struct http_request){ .url = http_rig_url(a, r, path) }, NULL, deadline_in(5000), reply, e);
+	struct http_request rq = { .url = http_rig_url(a, r, path) };
+	return http_call(r->http, a, &rq, NULL, deadline_in(5000), reply, e);
 }
 
 /* ---- sinks and calls ---- */

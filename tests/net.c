@@ -5,7 +5,11 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct sockaddr_in loopback(int port)
@@ -79,7 +83,8 @@ bool net_read(int fd, struct buf *b, bool *end, int64_t deadline, struct err *e)
 			return fail_socket(e);
 		if (n >= 0) {
 			*end = n == 0;
-			return buf_add(b, (struct str){ bytes, (size_t)n }) || FAIL(e, ERR_INPUT, "buf_full", "buffer is full");
+			return buf_add(b, (struct str){ bytes, (size_t)n })
+				|| FAIL(e, ERR_INPUT, "buf_full", "buffer is full");
 		}
 		if (!loop_wait_fd(fd, true, false, deadline, e))
 			return false;
@@ -121,4 +126,30 @@ void net_check_descriptors(int want)
 	for (int i = 0; i < 100 && net_descriptors() != want; i++)
 		loop_sleep(5, &ignored);
 	CHECK_EQ_I(net_descriptors(), want);
+}
+
+static void become(const char *const *argv)
+{
+	int nowhere = open("/dev/null", O_RDWR);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (int fd = 0; fd < 3; fd++)
+		dup2(nowhere, fd);
+	execvp(argv[0], (char **)argv);
+	_exit(127);
+}
+
+pid_t net_program_start(const char *const *argv)
+{
+	pid_t pid = fork();
+	if (pid == 0)
+		become(argv);
+	if (pid < 0)
+		abort();
+	return pid;
+}
+
+void net_program_kill(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
 }

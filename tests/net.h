@@ -3,6 +3,7 @@
 #pragma once
 #include "loop.h"
 #include "str.h"
+#include <sys/types.h>
 
 int net_listen(int backlog, int *port); /* non-blocking, any free port */
 int net_connect(int port);              /* non-blocking; may still be connecting */
@@ -15,3 +16,6 @@ bool net_read_until(int fd, struct buf *b, const char *text, int64_t deadline, s
 void net_reset(int fd);                 /* closes with a TCP reset */
 int net_descriptors(void);              /* how many this process has open */
 void net_check_descriptors(int want);   /* waits a little: an abandoned lookup may have a file open for a moment */
+/* Another program, silent; it is killed when this process ends, however that ends. */
+pid_t net_program_start(const char *const *argv);
+void net_program_kill(pid_t pid);

@@ -40,7 +40,7 @@ struct shell *shell_start(struct arena *a, const char *url, const char *command)
 {
 	struct err e = { 0 };
 	struct shell *s = arena_alloc(a, sizeof(*s));
-	const char *program = getenv("DROVER_BIN");
+	const char *program = getenv("TEST_PROGRAM");
 	*s = (struct shell){ a, NULL, memfd_create("out", 0), memfd_create("err", 0) };
 	arena_defer(a, shell_free, s);
 	const char *argv[] = { "/bin/sh", "-c", command, NULL };

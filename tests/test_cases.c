@@ -3,6 +3,7 @@
  * Agents as data: each file under tests/cases is a request, the model's script, and what must come of it. A file is a
  * test of its own, by its path, in a database of its own. tests/cases/README.md says what may stand in it.
  */
+#include "promises.h"
 #include "rig.h"
 #include "yamldoc.h"
 #include <glob.h>
@@ -312,31 +313,11 @@ static void check_rows(struct agent_case *c, const struct yaml_node *list)
 	}
 }
 
-/* What holds in every case, whatever it is about: each counts what breaks it. */
-static const struct {
-	const char *what, *broken;
-} always[] = {
-	{ "everything has ended", "agent_requests where finished_at is null or waits_on <> 0 or worker_id is not null" },
-	{ "seq has neither gap nor repeat", "(select from agent_logs group by request_id having count(*) <> max(seq) "
-		"or min(seq) <> 1) x" },
-	{ "turns have neither gap nor repeat", "(select from agent_turns group by request_id "
-		"having count(*) <> max(sequence_number) or min(sequence_number) <> 1) x" },
-	{ "the last log row, and only the last, is the end", "agent_requests r where (select string_agg(seq::text, ' ') "
-		"from agent_logs l where l.request_id = r.id and kind = case r.status when 'completed' then 'complete' else 'error' end)"
-		" is distinct from (select max(seq)::text from agent_logs l where l.request_id = r.id)" },
-	{ "every result stands in tool_executions", "agent_turns t where t.content_type = 'tool_result' and not exists (select from "
-		"tool_executions x where x.request_id = t.request_id and x.tool_call_id = t.tool_call_id)" },
-	{ "what completed has no call without a result", "agent_turns t join agent_requests r on r.id = t.request_id and "
-		"r.status = 'completed' and r.type <> 'orchestrator' where t.content_type = 'tool_call' and not exists (select from "
-		"agent_turns u where u.request_id = r.id and u.content_type = 'tool_result' and u.tool_call_id = t.tool_call_id)" },
-};
-
+/* What holds in every case, whatever it is about. */
 static void check_always(struct agent_case *c)
 {
 	struct mock_counts counts = mock_count(c->rig.mock);
-	for (size_t i = 0; i < COUNT(always); i++)
-		test_check_text(test_ask(c->a, c->rig.owner, arena_printf(c->a, "select count(*) from %s", always[i].broken)), "0",
-			c->root->place.file, c->root->place.line, always[i].what);
+	promises_check(c->a, c->rig.owner, c->root->place.file, c->root->place.line);
 	CHECK_EQ_I(counts.rejected, 0);
 	CHECK_EQ_I(counts.unmatched, 0);
 }

@@ -3,8 +3,8 @@
 #include "shell.h"
 #include <signal.h>
 
-static const char *const names[] = { "worker", "dev", "migrate", "doctor", "status", "show", "tail", "enqueue", "cancel",
-	"retry", "mock-model", "help" };
+static const char *const names[] = { "worker", "dev", "migrate", "doctor", "status", "show", "tail", "enqueue",
+	"cancel", "retry", "mock-model", "help" };
 
 LOOP_TEST(help_names_every_command_and_every_exit_code)
 {
@@ -127,7 +127,8 @@ LOOP_TEST(the_configuration_comes_from_flag_then_variable_then_the_directory)
 LOOP_TEST(the_sample_configuration_is_valid_and_config_print_hides_secrets)
 {
 	struct ran r = shell(a, "postgresql://u:hush@127.0.0.1/db",
-		"$D --config-sample > s.yaml; DROVER_MODEL_API_KEY=hush2 $D --config s.yaml --config-print; s=$?; rm s.yaml; exit $s");
+		"$D --config-sample > s.yaml; DROVER_MODEL_API_KEY=hush2 $D --config s.yaml --config-print; s=$?; "
+		"rm s.yaml; exit $s");
 	CHECK_EQ_I(r.status, 0);
 	CHECK_HAS(r.out, "worker.slots");
 	CHECK_LACKS(r.out, "hush");

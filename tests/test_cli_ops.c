@@ -6,8 +6,9 @@
 #include "shell.h"
 #include <signal.h>
 
-#define WORKER(id, host, seconds) "insert into drover.workers (id, host, pid, version, slots, running, claimed, finished, " \
-	"lease_until) values ('00000000-0000-4000-8000-00000000000" #id "', '" host "', 10" #id ", '0.1.0', 1000, 3, 10, 7, " \
+#define WORKER(id, host, seconds) \
+	"insert into drover.workers (id, host, pid, version, slots, running, claimed, finished, lease_until) values " \
+	"('00000000-0000-4000-8000-00000000000" #id "', '" host "', 10" #id ", '0.1.0', 1000, 3, 10, 7, " \
 	"now() + interval '" #seconds " s');"
 
 static struct pg *open_db(struct arena *a, struct test_db *db, const char *sql, struct err *e)
@@ -77,17 +78,23 @@ LOOP_TEST(a_command_on_an_empty_database_says_to_migrate)
 	"insert into agent_requests (type, request, created_at) values ('quotes', 'a', now() - interval '90 s'), " \
 	"('quotes', 'b', now()), ('orchestrator', 'c', now() - interval '5 s');" \
 	"insert into agent_requests (type, request, run_at) values ('quotes', 'd', now() + interval '1 h');" \
-	"update agent_requests set status = 'processing', phase = 'running', version = 1, attempt = 1, started_at = now() where id = 3;" \
-	"select drover.spawn_children(3, 1, '[{\"type\": \"quotes\", \"request\": \"x\"}, {\"type\": \"quotes\", \"request\": \"y\", " \
-	"\"after\": [0]}]');" \
+	"update agent_requests set status = 'processing', phase = 'running', version = 1, attempt = 1, started_at = now() " \
+	"where id = 3;" \
+	"select drover.spawn_children(3, 1, '[{\"type\": \"quotes\", \"request\": \"x\"}, " \
+	"{\"type\": \"quotes\", \"request\": \"y\", \"after\": [0]}]');" \
 	"update agent_requests set status = 'processing', phase = 'running', started_at = now() where id = 5;" \
-	"insert into agent_requests (type, request, status, phase, created_at, started_at, finished_at, attempt, input_tokens, " \
-	"output_tokens, error_code) select 'quotes', 'e', case when n <= 2 then 'failed' else 'completed' end, " \
-	"case when n <= 2 then 'failed' else 'completed' end, t, t + n * interval '10 ms', t + n * interval '110 ms', 1, 10, 3, " \
-	"case when n <= 2 then 'model_error' end from generate_series(1, 100) n, (select now() - interval '10 min' as t) t;" \
-	"insert into agent_requests (type, request, status, phase, created_at, started_at, finished_at, input_tokens) values " \
-	"('quotes', 'old', 'completed', 'completed', now() - interval '3 h', now() - interval '3 h', now() - interval '2 h', 1000)," \
-	"('quotes', 'new', 'completed', 'completed', now() - interval '3 s', now() - interval '2 s', now() - interval '1 s', 0);"
+	"insert into agent_requests (type, request, status, phase, created_at, started_at, finished_at, attempt, " \
+	"input_tokens, output_tokens, error_code) select 'quotes', 'e', " \
+	"case when n <= 2 then 'failed' else 'completed' end, " \
+	"case when n <= 2 then 'failed' else 'completed' end, t, t + n * interval '10 ms', t + n * interval '110 ms', " \
+	"1, 10, 3, " \
+	"case when n <= 2 then 'model_error' end from generate_series(1, 100) n, (select now() - interval '10 min') t (t);" \
+	"insert into agent_requests (type, request, status, phase, created_at, started_at, finished_at, input_tokens) " \
+	"values " \
+	"('quotes', 'old', 'completed', 'completed', now() - interval '3 h', now() - interval '3 h', " \
+	"now() - interval '2 h', 1000)," \
+	"('quotes', 'new', 'completed', 'completed', now() - interval '3 s', now() - interval '2 s', " \
+	"now() - interval '1 s', 0);"
 
 LOOP_TEST(status_counts_what_is_there)
 {
@@ -123,8 +130,8 @@ LOOP_TEST(status_counts_each_open_request_once_by_type_and_phase)
 	json_each(row, json_get(s, "depth"))
 		buf_printf(b, "%s %s %s %ld\n", json_text(row, "type"), json_text(row, "status"), json_text(row, "phase"),
 			(long)json_i64(row, "n", 0));
-	CHECK_EQ_S(buf_str(b).p, "orchestrator processing waiting_children 1\nquotes queued ready 2\nquotes queued scheduled 1\n"
-		"quotes queued waiting_dependencies 1\nquotes processing running 1\n");
+	CHECK_EQ_S(buf_str(b).p, "orchestrator processing waiting_children 1\nquotes queued ready 2\n"
+		"quotes queued scheduled 1\nquotes queued waiting_dependencies 1\nquotes processing running 1\n");
 }
 
 LOOP_TEST(status_shows_a_child_that_runs_after_its_parent_was_cancelled)
@@ -185,7 +192,8 @@ static const char *level_of(struct arena *a, const char *json, const char *what)
 }
 
 #define MODEL "DROVER_MODEL_BASE_URL=$(cat url) "
-#define WITH_MODEL(command) "$D mock-model --port 0 > m & m=$!; until grep -q = m; do sleep 0.05; done; " \
+#define WITH_MODEL(command) "$D mock-model --port 0 > m & m=$!; " \
+	"for i in 1 2 3 4 5 6 7 8 9; do grep -q = m || sleep 0.2; done; " \
 	"sed 's/MODEL_BASE_URL=//' m > url; " command "; s=$?; kill $m; wait $m; rm -f m url; exit $s"
 
 LOOP_TEST(doctor_finds_nothing_wrong_where_all_is_well)
@@ -230,8 +238,8 @@ LOOP_TEST(doctor_wants_a_key_for_the_real_provider_only)
 {
 	struct test_db db;
 	REQUIRE_OK(test_db(a, &db, e));
-	CHECK_EQ_S(level_of(a, shell(a, db.worker_url, "DROVER_MODEL_CONNECT_TIMEOUT=100ms $D doctor --json").out, "model key"),
-		"wrong");
+	CHECK_EQ_S(level_of(a, shell(a, db.worker_url,
+		"DROVER_MODEL_CONNECT_TIMEOUT=100ms $D doctor --json").out, "model key"), "wrong");
 	CHECK_EQ_S(level_of(a, shell(a, db.worker_url,
 		"DROVER_MODEL_CONNECT_TIMEOUT=100ms ANTHROPIC_API_KEY=k $D doctor --json").out, "model key"), "ok");
 	CHECK_EQ_S(level_of(a, shell(a, db.worker_url,
@@ -243,7 +251,8 @@ LOOP_TEST(doctor_warns_of_too_few_files)
 	struct test_db db;
 	REQUIRE_OK(test_db(a, &db, e));
 	CHECK_EQ_S(level_of(a, shell(a, db.worker_url, "ulimit -n 100; $D doctor --json").out, "files"), "warn");
-	CHECK_EQ_S(level_of(a, shell(a, db.worker_url, "ulimit -n 100; DROVER_WORKER_SLOTS=10 $D doctor --json").out, "files"), "ok");
+	CHECK_EQ_S(level_of(a, shell(a, db.worker_url,
+		"ulimit -n 100; DROVER_WORKER_SLOTS=10 $D doctor --json").out, "files"), "ok");
 }
 
 LOOP_TEST(doctor_without_a_database_still_checks_the_rest)
@@ -263,10 +272,11 @@ LOOP_TEST(no_secret_is_ever_printed)
 	const char *password = arena_text(a, (struct str){ colon + 1, (size_t)(at - colon) - 1 });
 	REQUIRE(strlen(password) > 3);
 	for (size_t i = 0; i < COUNT(commands); i++) {
-		const char *command = arena_printf(a, "DROVER_MODEL_BASE_URL=http://me:hush2@127.0.0.1:1 ANTHROPIC_API_KEY=hush1 $D %s",
-			commands[i]);
+		const char *command = arena_printf(a, "DROVER_MODEL_BASE_URL=http://me:hush2@127.0.0.1:1 "
+			"ANTHROPIC_API_KEY=hush1 $D %s", commands[i]);
 		struct ran r = shell(a, db.owner_url, command);
 		const char *all = arena_printf(a, "%s%s", r.out, r.err);
 		test_check(!strstr(all, password) && !strstr(all, "hush"), __FILE__, __LINE__, commands[i]);
+		CHECK(r.out[0] != '\0' && r.status != 127);
 	}
 }

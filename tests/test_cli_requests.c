@@ -10,8 +10,9 @@
 /* As claim.sql, finish.sql and log_append.sql do, for the request with this id. */
 #define CLAIM(id) "update agent_requests set status = 'processing', phase = 'running', version = version + 1, " \
 	"attempt = attempt + 1, started_at = clock_timestamp() where id = " #id ";"
-#define LOG(id, seq, kind, message, data) "insert into agent_logs (session_id, request_id, seq, attempt, agent_name, kind, " \
-	"message, data) select session_id, id, " #seq ", attempt, 'project', '" kind "', " message ", " data \
+#define LOG(id, seq, kind, message, data) \
+	"insert into agent_logs (session_id, request_id, seq, attempt, agent_name, kind, message, data) " \
+	"select session_id, id, " #seq ", attempt, 'project', '" kind "', " message ", " data \
 	" from agent_requests where id = " #id ";"
 #define COMPLETE(id, result) "update agent_requests set status = 'completed', phase = 'completed', result = " result \
 	", finished_at = clock_timestamp() where id = " #id "; select drover.free_waiting(" #id ");"
@@ -168,9 +169,10 @@ LOOP_TEST(show_tells_the_whole_story_of_a_request)
 		"select drover.spawn_children(1, 1, '[{\"type\": \"quotes\", \"request\": \"price it\"}]');" CLAIM(2)
 		COMPLETE(2, "'{}'") CLAIM(1) COMPLETE(1, "'{\"answer\": \"planned\", \"days\": [1, 2]}'"));
 	struct ran r = shell(a, p.db.worker_url, "$D show 1");
-	static const char *const parts[] = { "request 1 orchestrator completed\n", "plan the kickoff", "created orchestrator\n",
-		"attempt 1 project\n", "turn 1, tool_use, 1,512 tokens\n", "tool task_create, refused, 12 ms\n", "child 2 quotes\n",
-		"completed\n\nChildren\n  2 quotes completed, ", "  price it\n", "Answer\n  planned\n", "    \"days\": [\n" };
+	static const char *const parts[] = { "request 1 orchestrator completed\n", "plan the kickoff",
+		"created orchestrator\n", "attempt 1 project\n", "turn 1, tool_use, 1,512 tokens\n",
+		"tool task_create, refused, 12 ms\n", "child 2 quotes\n", "completed\n\nChildren\n  2 quotes completed, ",
+		"  price it\n", "Answer\n  planned\n", "    \"days\": [\n" };
 	CHECK_EQ_I(r.status, 0);
 	for (size_t i = 0; i < COUNT(parts); i++)
 		test_check(strstr(r.out, parts[i]) != NULL, __FILE__, __LINE__, parts[i]);
@@ -218,7 +220,8 @@ LOOP_TEST(tail_joins_pieces_and_shows_tools_briefly)
 	REQUIRE_PLAY(p, ASK CLAIM(1) LOG(1, 1, "thinking", "'Let me '", "null") LOG(1, 2, "thinking", "E'see.\\n\\n'", "null")
 		LOG(1, 3, "thinking", "'Well.'", "null")
 		LOG(1, 4, "tool_call", "''", "'{\"id\": \"t\", \"tool\": \"quote_get\", \"input\": {\"code\": \"Q1\"}}'")
-		LOG(1, 5, "tool_result", "''", "'{\"id\": \"t\", \"tool\": \"quote_get\", \"is_error\": true, \"output\": {\"error\": \"no\"}}'")
+		LOG(1, 5, "tool_result", "''", "'{\"id\": \"t\", \"tool\": \"quote_get\", \"is_error\": true, "
+			"\"output\": {\"error\": \"no\"}}'")
 		LOG(1, 6, "text", "E'Sorry.\\n'", "null")
 		"update agent_logs set timestamp = '2026-03-04 05:06:07Z'");
 	struct ran r = shell(a, p.db.worker_url, "$D tail 1 --no-follow");
@@ -234,9 +237,11 @@ LOOP_TEST(what_a_model_says_cannot_command_the_terminal)
 {
 	struct place p;
 	REQUIRE_PLACE(p);
-	REQUIRE_PLAY(p, "insert into agent_requests (session_id, type, request) values ('" SESSION "', E'q\\x1b[2J', E'r\\x1b[2J');"
-		CLAIM(1) LOG(1, 1, "text", "E'\\x1b[2J\\u009b2J\\u202e'", "null")
-		LOG(1, 2, "tool_call", "''", "jsonb_build_object('tool', E'\\x1b[2J', 'input', jsonb_build_object(E'\\u009b', E'\\u202e'))")
+	REQUIRE_PLAY(p, "insert into agent_requests (session_id, type, request) "
+		"values ('" SESSION "', E'q\\x1b[2J', E'r\\x1b[2J');" CLAIM(1)
+		LOG(1, 1, "text", "E'\\x1b[2J\\u009b2J\\u202e'", "null")
+		LOG(1, 2, "tool_call", "''",
+			"jsonb_build_object('tool', E'\\x1b[2J', 'input', jsonb_build_object(E'\\u009b', E'\\u202e'))")
 		LOG(1, 3, "error", "E'\\x1b[2J'", "null")
 		"update agent_requests set error = E'\\x1b[2J', error_code = E'\\x1b[2J', agents_involved = array[E'\\x1b[2J'], "
 		"context = '{\"x\": \"\\u009b\"}', result = '{\"x\": \"\\u009b\"}'");
@@ -318,7 +323,8 @@ LOOP_TEST(tail_json_is_every_row_once_in_order)
 {
 	struct place p;
 	REQUIRE_PLACE(p);
-	REQUIRE_PLAY(p, ASK CLAIM(1) "insert into agent_logs (session_id, request_id, seq, attempt, agent_name, kind, message) "
+	REQUIRE_PLAY(p, ASK CLAIM(1)
+		"insert into agent_logs (session_id, request_id, seq, attempt, agent_name, kind, message) "
 		"select '" SESSION "', 1, n, 1, 'project', 'text', n from generate_series(1, 1700) n;" COMPLETE(1, "'{}'"));
 	struct ran r = shell(a, p.db.worker_url, "$D tail 1 --json");
 	struct str rest = str_of(r.out), line;

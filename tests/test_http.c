@@ -33,7 +33,8 @@ LOOP_TEST(a_header_without_a_value_is_sent)
 {
 	struct http_rig *r = http_rig_new(a);
 	struct http_reply reply;
-	struct http_request rq = { .url = http_rig_url(a, r, "/echo"), .headers = (struct http_header[]){ { "X-Tag", "" }, { 0 } } };
+	struct http_header empty[] = { { "X-Tag", "" }, { 0 } };
+	struct http_request rq = { .url = http_rig_url(a, r, "/echo"), .headers = empty };
 	REQUIRE_OK(http_call(r->http, a, &rq, NULL, deadline_in(5000), &reply, e));
 	CHECK_EQ_S(http_reply_header(&reply, "x-tag"), "empty");
 }
@@ -134,8 +135,8 @@ static struct http_sink sink_new(struct arena *a, struct http_collector *c)
 	return (struct http_sink){ .data = http_collect, .head = collect_head, .self = c };
 }
 
-static bool get_to_sink(struct http_rig *r, struct arena *a, const char *path, struct http_collector *c, struct http_reply *reply,
-	struct err *e)
+static bool get_to_sink(struct http_rig *r, struct arena *a, const char *path, struct http_collector *c,
+	struct http_reply *reply, struct err *e)
 {
 	struct http_sink sink = sink_new(a, c);
 	struct http_request rq = { .url = http_rig_url(a, r, path) };
@@ -220,12 +221,14 @@ LOOP_TEST(an_unknown_name_is_unreachable)
 
 LOOP_TEST(only_http_urls_are_called)
 {
-	static const char *const urls[] = { "", "nonsense", "file:///etc/passwd", "ftp://127.0.0.1/", "http://", "gopher://x/",
+	static const char *const urls[] = { "", "nonsense", "file:///etc/passwd", "ftp://127.0.0.1/", "http://",
+		"gopher://x/",
 		"http://127.0.0.1:99999/", "http://a b/" };
 	struct http_rig *r = http_rig_new(a);
 	for (size_t i = 0; i < COUNT(urls); i++) {
 		struct http_reply reply;
-		CHECK(!http_call(r->http, a, &(struct http_request){ .url = urls[i] }, NULL, deadline_in(5000), &reply, e));
+		struct http_request rq = { .url = urls[i] };
+		CHECK(!http_call(r->http, a, &rq, NULL, deadline_in(5000), &reply, e));
 		CHECK_EQ_I(e->kind, ERR_INPUT);
 		CHECK_EQ_S(e->code, "http_bad_url");
 	}
@@ -233,11 +236,13 @@ LOOP_TEST(only_http_urls_are_called)
 
 LOOP_TEST(a_header_cannot_smuggle_another)
 {
-	static const struct http_header bad[] = { { "X-A", "1\r\nX-B: hidden" }, { "X-A\nX-B", "1" }, { "", "1" }, { "X A", "1" } };
+	static const struct http_header bad[] = { { "X-A", "1\r\nX-B: hidden" }, { "X-A\nX-B", "1" }, { "", "1" },
+		{ "X A", "1" } };
 	struct http_rig *r = http_rig_new(a);
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		struct http_reply reply;
-		struct http_request rq = { .url = http_rig_url(a, r, "/echo"), .headers = (struct http_header[]){ bad[i], { 0 } } };
+		struct http_header one[] = { bad[i], { 0 } };
+		struct http_request rq = { .url = http_rig_url(a, r, "/echo"), .headers = one };
 		CHECK(!http_call(r->http, a, &rq, NULL, deadline_in(5000), &reply, e));
 		CHECK_EQ_S(e->code, "http_bad_header");
 		CHECK(!strstr(e->msg, "hidden"));
@@ -272,7 +277,8 @@ LOOP_TEST(two_hundred_streams_at_once)
 	for (int i = 0; i < HTTP_RIG_GATHER; i++) {
 		struct http_collector *c = arena_alloc(a, sizeof(*c));
 		c->all = buf_new(a, 1000);
-		calls[i] = (struct http_rig_call){ .http = r->http, .url = http_rig_url(a, r, "/gather"), .collector = c };
+		calls[i] = (struct http_rig_call){ .http = r->http, .url = http_rig_url(a, r, "/gather"),
+			.collector = c };
 		REQUIRE_OK(group_start(&g, "call", http_rig_call_run, &calls[i], e));
 	}
 	REQUIRE_OK(group_wait(&g, deadline_in(20000), e));

@@ -10,7 +10,8 @@ static int64_t call_limited(struct http_rig *r, struct arena *a, const char *url
 	struct http_reply *reply, struct err *e)
 {
 	int64_t before = clock_ms();
-	CHECK(!http_call(r->http, a, &(struct http_request){ .url = url, .limits = limits }, NULL, deadline_in(5000), reply, e));
+	struct http_request rq = { .url = url, .limits = limits };
+	CHECK(!http_call(r->http, a, &rq, NULL, deadline_in(5000), reply, e));
 	return clock_ms() - before;
 }
 
@@ -152,7 +153,8 @@ LOOP_TEST(the_callers_deadline_wins)
 {
 	struct http_rig *r = http_rig_new(a);
 	struct http_reply reply;
-	struct http_request rq = { .url = http_rig_url(a, r, "/mute"), .limits = { .first_byte_ms = 3000, .total_ms = 3000 } };
+	struct http_request rq = { .url = http_rig_url(a, r, "/mute"),
+		.limits = { .first_byte_ms = 3000, .total_ms = 3000 } };
 	int64_t before = clock_ms();
 	CHECK(!http_call(r->http, a, &rq, NULL, deadline_in(60), &reply, e));
 	check_timeout(e, "deadline", clock_ms() - before, 60);

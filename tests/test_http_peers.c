@@ -73,8 +73,8 @@ LOOP_TEST(a_chunked_body_without_its_end_is_a_cut)
 
 LOOP_TEST(a_reset_in_mid_body_is_a_cut)
 {
-	check_peer(a, (struct peer){ .answer = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", .then = THEN_RESET },
-		"http_cut", 200);
+	struct peer p = { .answer = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", .then = THEN_RESET };
+	check_peer(a, p, "http_cut", 200);
 }
 
 LOOP_TEST(a_head_cut_in_the_middle_is_a_cut)

@@ -4,9 +4,6 @@
 #include "loop.h"
 #include "net.h"
 #include "test.h"
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,27 +15,12 @@ struct rig {
 	struct http *http;
 };
 
-static pid_t run(const char *const *argv)
-{
-	pid_t pid = -1;
-	posix_spawn_file_actions_t files;
-	posix_spawn_file_actions_init(&files);
-	for (int fd = 0; fd < 3; fd++)
-		posix_spawn_file_actions_addopen(&files, fd, "/dev/null", fd ? O_WRONLY : O_RDONLY, 0);
-	int rc = posix_spawnp(&pid, argv[0], &files, NULL, (char **)argv, environ);
-	posix_spawn_file_actions_destroy(&files);
-	if (!test_check(rc == 0, __FILE__, __LINE__, "openssl is installed"))
-		abort();
-	return pid;
-}
-
 static void rig_end(void *self)
 {
 	struct rig *r = self;
 	CHECK_EQ_I((int64_t)http_running(r->http), 0);
 	http_free(r->http);
-	kill(r->server, SIGKILL);
-	waitpid(r->server, NULL, 0);
+	net_program_kill(r->server);
 	unlink(r->cert);
 	unlink(arena_printf(r->arena, "%s/key.pem", r->folder));
 	rmdir(r->folder);
@@ -48,19 +30,20 @@ static void rig_end(void *self)
 static void certificate_make(struct rig *r)
 {
 	const char *key = arena_printf(r->arena, "%s/key.pem", r->folder);
-	const char *argv[] = { "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-		"-subj", "/CN=drover test", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2", "-keyout", key, "-out", r->cert,
-		NULL };
+	const char *argv[] = { "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+		"-nodes", "-subj", "/CN=drover test", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2",
+		"-keyout", key, "-out", r->cert, NULL };
 	int status;
-	waitpid(run(argv), &status, 0);
-	CHECK_EQ_I(status, 0);
+	waitpid(net_program_start(argv), &status, 0);
+	CHECK_EQ_I(status, 0); /* is openssl installed? */
 }
 
 static pid_t server_start(struct rig *r)
 {
 	const char *at = arena_printf(r->arena, "127.0.0.1:%d", r->port);
 	const char *key = arena_printf(r->arena, "%s/key.pem", r->folder);
-	return run((const char *[]){ "openssl", "s_server", "-accept", at, "-cert", r->cert, "-key", key, "-www", NULL });
+	const char *argv[] = { "openssl", "s_server", "-accept", at, "-cert", r->cert, "-key", key, "-www", NULL };
+	return net_program_start(argv);
 }
 
 /* trusted: this process trusts the server's certificate, as an operator would say it. */

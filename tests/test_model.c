@@ -45,7 +45,9 @@ void thought_delta(struct thoughts *t, enum thought_kind kind, struct str piece)
 
 static void record(struct rig *r, struct http_exchange *x)
 {
-	static const char *const names[] = { "anthropic-version", "content-type", "user-agent", "authorization", "x-api-key" };
+	static const char *const names[] = {
+		"anthropic-version", "content-type", "user-agent", "authorization", "x-api-key",
+	};
 	r->requests++;
 	buf_clear(r->head);
 	buf_clear(r->body);
@@ -81,7 +83,7 @@ static bool rig_open(struct rig *r, struct arena *a, struct err *e)
 	r->server = http_server_open(&o, &r->group, answer, r, e);
 	r->model = (struct model){ r->http, { .version = "2026-10-21", .name = "claude-test", .max_tokens = 4096,
 		.api_key = "sk-secret-key", .turn_bytes = ANSWER_BYTES,
-		.limits = { .connect_ms = SECOND_MS, .first_byte_ms = SECOND_MS, .stall_ms = 100, .body_bytes = 65536 } } };
+		.limits = { .connect_ms = SECOND_MS, .first_byte_ms = SECOND_MS, .stall_ms = 100 } } };
 	if (r->server)
 		r->model.config.base_url = arena_printf(a, "http://127.0.0.1:%d", http_server_port(r->server));
 	return r->server != NULL;
@@ -106,7 +108,8 @@ static const cJSON *parsed(struct arena *a, const char *json)
 
 static struct model_request hello(struct arena *a)
 {
-	return (struct model_request){ .messages = parsed(a, "[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"hi\"}]}]") };
+	static const char messages[] = "[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"hi\"}]}]";
+	return (struct model_request){ .messages = parsed(a, messages) };
 }
 
 /* "kind code" of the answer that this page gives, "turn" for a turn; the error is in *e. */
@@ -141,9 +144,10 @@ static const char *ask_once(struct arena *a, const struct page *page, struct err
 #define EVENT(name, json) "event: " name "\ndata: {\"type\":\"" name "\"" json "}\n\n"
 #define BEGIN EVENT("message_start", ",\"message\":{\"id\":\"m1\",\"model\":\"c1\",\"usage\":{\"input_tokens\":3}}") \
 	EVENT("content_block_start", ",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}")
-#define PIECE(text) EVENT("content_block_delta", ",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"" text "\"}")
-#define FINISH EVENT("content_block_stop", ",\"index\":0") EVENT("message_delta", ",\"delta\":{\"stop_reason\":\"end_turn\"}") \
-	EVENT("message_stop", "")
+#define DELTA(text) ",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"" text "\"}"
+#define PIECE(text) EVENT("content_block_delta", DELTA(text))
+#define FINISH EVENT("content_block_stop", ",\"index\":0") \
+	EVENT("message_delta", ",\"delta\":{\"stop_reason\":\"end_turn\"}") EVENT("message_stop", "")
 #define HTML "<html>\n<head><title>502 Bad   Gateway</title></head>\n<body>try again</body></html>"
 #define ERROR_BODY(type, message) "{\"type\":\"error\",\"error\":{\"type\":\"" type "\",\"message\":\"" message "\"}," \
 	"\"request_id\":\"req_body\"}"
@@ -198,7 +202,8 @@ LOOP_TEST(the_body_is_the_same_byte_for_byte)
 	rq.name = "other";
 	rq.max_tokens = 100;
 	r.model.config.thinking_tokens = 2048; /* does not fit into 100 */
-	static const char full[] = "{\"model\":\"other\",\"max_tokens\":100,\"system\":\"Be \\\"brief\\\".\",\"tools\":" TOOLS "," MESSAGES;
+	static const char full[] = "{\"model\":\"other\",\"max_tokens\":100,\"system\":\"Be \\\"brief\\\".\","
+		"\"tools\":" TOOLS "," MESSAGES;
 	CHECK_EQ_S(sent(a, &r, &rq, e), full);
 	CHECK_EQ_S(sent(a, &r, &rq, e), full);
 	rig_close(&r);
@@ -234,7 +239,8 @@ LOOP_TEST(raw_blocks_go_out_as_they_are)
 	rig_close(&r);
 }
 
-#define HEAD "POST /v1/messages\nanthropic-version: 2026-10-21\ncontent-type: application/json\nuser-agent: drover/" DROVER_VERSION
+#define HEAD "POST /v1/messages\nanthropic-version: 2026-10-21\ncontent-type: application/json\n" \
+	"user-agent: drover/" DROVER_VERSION
 
 LOOP_TEST(the_key_goes_into_the_header_that_the_setting_names)
 {
@@ -281,34 +287,42 @@ static const struct {
 	struct page page;
 	const char *outcome, *message; /* a part of it */
 } refusals[] = {
-	{ { 400, "application/json", ERROR_BODY("invalid_request_error", "max_tokens: too large") }, "input model_rejected",
+	{ { 400, "application/json", ERROR_BODY("invalid_request_error", "max_tokens: too large") },
+		"input model_rejected",
 		"HTTP 400 invalid_request_error: max_tokens: too large (request-id req_body)" },
-	{ { 401, "application/json", ERROR_BODY("authentication_error", "no sk-secret-key here") }, "refused model_auth",
+	{ { 401, "application/json", ERROR_BODY("authentication_error", "no sk-secret-key here") },
+		"refused model_auth",
 		"HTTP 401 authentication_error: no [key] here; check model.api_key" },
 	{ { 402, "application/json", ERROR_BODY("billing_error", "b") }, "refused model_billing", "HTTP 402" },
 	{ { 403, "application/json", ERROR_BODY("permission_error", "p") }, "refused model_auth", "HTTP 403" },
-	{ { 404, "application/json", ERROR_BODY("not_found_error", "model: x") }, "input model_rejected", "model.base_url" },
+	{ { 404, "application/json", ERROR_BODY("not_found_error", "model: x") },
+		"input model_rejected", "model.base_url" },
 	{ { 408, "text/plain", "" }, "busy model_error", "HTTP 408" },
 	{ { 409, "application/json", ERROR_BODY("conflict_error", "c") }, "busy model_error", "HTTP 409" },
 	{ { 413, "application/json", ERROR_BODY("request_too_large", "r") }, "input model_rejected", "HTTP 413" },
 	{ { 422, "application/json", "{\"error\":\"odd\"}" }, "input model_rejected", "HTTP 422: {\"error\":\"odd\"}" },
-	{ { 429, "application/json", ERROR_BODY("rate_limit_error", "slow down") }, "busy model_rate_limited", "slow down" },
+	{ { 429, "application/json", ERROR_BODY("rate_limit_error", "slow down") },
+		"busy model_rate_limited", "slow down" },
 	{ { 429, "application/json", "{\"error\":{\"type\":\"rate_limit_error\",\"message\":\"m\",\"details\":"
 		"{\"error_code\":\"contract_spend_limit_reached\"}}}" }, "refused model_spend_limit", "spend limit" },
-	{ { 500, "application/json", ERROR_BODY("api_error", "oops") }, "busy model_error", "HTTP 500 api_error: oops" },
+	{ { 500, "application/json", ERROR_BODY("api_error", "oops") },
+		"busy model_error", "HTTP 500 api_error: oops" },
 	{ { 500, "text/html", HTML }, "busy model_error",
 		"HTTP 500: <html> <head><title>502 Bad Gateway</title></head> <body>try again</body></html>" },
 	{ { 500, "text/html", "caf\xE9 \xFF" }, "busy model_error", "HTTP 500: caf\xEF\xBF\xBD \xEF\xBF\xBD" },
 	{ { 503, "text/event-stream", HTML }, "busy model_error", "HTTP 503: <html>" },
 	{ { 504, "application/json", ERROR_BODY("timeout_error", "t") }, "busy model_error", "HTTP 504" },
-	{ { 529, "application/json", ERROR_BODY("overloaded_error", "Overloaded") }, "busy model_overloaded", "Overloaded" },
-	{ { 200, "text/html", HTML }, "busy model_garbage", "with text/html, not with an event stream: \"<html> <head>" },
+	{ { 529, "application/json", ERROR_BODY("overloaded_error", "Overloaded") },
+		"busy model_overloaded", "Overloaded" },
+	{ { 200, "text/html", HTML },
+		"busy model_garbage", "with text/html, not with an event stream: \"<html> <head>" },
 	{ { 200, "application/json", "{\"type\":\"message\"}" }, "busy model_garbage", "\"{\"type\":\"message\"}\"" },
 	{ { 200, NULL, "x" }, "busy model_garbage", "no content type" },
 	{ { 200, "text/event-streams", BEGIN FINISH }, "busy model_garbage", "text/event-streams" },
 	{ { 302, "text/html", "moved" }, "busy model_garbage", "HTTP 302" },
 	{ { 204, "text/event-stream", "" }, "busy model_garbage", "HTTP 204" },
-	{ { 401, "application/json", "{\"type\":\"error\",\"error\":{", CUTS }, "refused model_auth", "HTTP 401: {\"type\"" },
+	{ { 401, "application/json", "{\"type\":\"error\",\"error\":{", CUTS },
+		"refused model_auth", "HTTP 401: {\"type\"" },
 	{ { 529, "application/json", "{", STALLS }, "busy model_overloaded", "HTTP 529" },
 	{ { 500, "text/html", "<p>endless</p>", ENDS, 800000 }, "busy model_error", "HTTP 500: <p>endless</p>" },
 	{ { 200, "text/html", "<p>endless</p>", ENDS, 800000 }, "busy model_garbage", "\"<p>endless</p>" },
@@ -394,14 +408,17 @@ static const struct {
 	{ { STREAM, "", CUTS }, "net model_cut", "broke off" },
 	{ { STREAM, BEGIN FINISH, CUTS }, "turn", "" },
 	{ { STREAM, BEGIN FINISH, STALLS }, "turn", "" },
-	{ { STREAM, BEGIN EVENT("error", ",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}"), STALLS },
+	{ { STREAM, BEGIN EVENT("error", ",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}"),
+		STALLS },
 		"busy model_overloaded", "the model broke off its answer: overloaded_error: Overloaded" },
 	{ { STREAM, BEGIN BEGIN, STALLS }, "busy model_garbage", "message_start" },
 	{ { STREAM, BEGIN FINISH BEGIN, STALLS }, "busy model_garbage", "after message_stop" },
 	{ { STREAM, "10 MB of it without a line end ", ENDS, 350000 }, "busy model_garbage", "no event stream" },
-	{ { STREAM, "10 MB of it in\nlines that are no fields\n", ENDS, 260000 }, "busy model_garbage", "no event stream" },
+	{ { STREAM, "10 MB of it in\nlines that are no fields\n", ENDS, 260000 },
+		"busy model_garbage", "no event stream" },
 	{ { STREAM, "data: 10 MB of it in fields\n\n", ENDS, 350000 }, "net model_cut", "without message_stop" },
-	{ { STREAM, "data: 10 MB of it in one event\n", ENDS, 350000 }, "input answer_too_large", "model.answer_bytes" },
+	{ { STREAM, "data: 10 MB of it in one event\n", ENDS, 350000 },
+		"input answer_too_large", "model.answer_bytes" },
 	{ { STREAM, "event: ping\ndata: never ended ", ENDS, 10 }, "busy model_garbage", "no event" },
 };
 
@@ -551,7 +568,7 @@ static bool torture(struct arena *a, struct rig *r, int64_t k, enum err_kind kin
 
 LOOP_TEST(whichever_wait_fails_the_turn_fails_cleanly)
 {
-	static const enum err_kind kinds[] = { ERR_CANCELLED, ERR_NET }; /* a park's time-out before its time means nothing */
+	static const enum err_kind kinds[] = { ERR_CANCELLED, ERR_NET }; /* a time-out too early means nothing */
 	struct rig r = { .page = &good };
 	REQUIRE_OK(rig_open(&r, a, e));
 	for (size_t i = 0; i < COUNT(kinds); i++) {

@@ -6,10 +6,6 @@
 #include "anthropic.h"
 #include "test.h"
 
-#ifndef FIXTURES
-#define FIXTURES "tests/fixtures"
-#endif
-
 enum { SHOWN_BYTES = 1 << 20, ANSWER_BYTES = 5000 };
 
 /* ---- the thoughts, recorded ---- */
@@ -25,6 +21,16 @@ void thought_delta(struct thoughts *t, enum thought_kind kind, struct str piece)
 
 /* ---- a turn as text ---- */
 
+/* JSON in this file is written with ' for its quotes. */
+static struct str quoted(struct arena *a, struct str text)
+{
+	char *copy = arena_text(a, text);
+	for (size_t i = 0; i < text.n; i++)
+		if (copy[i] == '\'')
+			copy[i] = '"';
+	return (struct str){ copy, text.n };
+}
+
 static void show_block(struct arena *a, struct buf *out, const struct model_block *b)
 {
 	static const char *const kinds[] = { "text", "thinking", "call", "other" };
@@ -32,7 +38,8 @@ static void show_block(struct arena *a, struct buf *out, const struct model_bloc
 	if (b->kind <= BLOCK_THINKING)
 		buf_printf(out, " \"%s\"", b->text);
 	if (b->tool_id)
-		buf_printf(out, " %s %s %s", b->tool_id, b->tool_name, b->input ? json_print(a, b->input) : b->input_error);
+		buf_printf(out, " %s %s %s", b->tool_id, b->tool_name,
+			b->input ? json_print(a, b->input) : b->input_error);
 	buf_printf(out, "\n  %s", b->raw);
 }
 
@@ -45,7 +52,8 @@ static void show_turn(struct arena *a, struct buf *out, const struct model_turn 
 		show_block(a, out, &t->blocks[i]);
 }
 
-/* Feeds text cut in pieces: the first of at bytes, the others of step bytes. */
+/* Feeds text cut in pieces: the first of at bytes, the others of step bytes; each alone in memory, so that a sanitizer
+ * sees a read beyond it. */
 static const char *outcome(struct arena *a, struct str text, size_t at, size_t step)
 {
 	ARENA_SCOPE(tmp);
@@ -55,8 +63,9 @@ static const char *outcome(struct arena *a, struct str text, size_t at, size_t s
 	struct thoughts thoughts = { buf_new(tmp, SHOWN_BYTES) };
 	struct anthropic_stream *s = anthropic_stream_new(tmp, &c, &thoughts);
 	bool ok = true;
+	text = quoted(tmp, text);
 	for (size_t n = MIN_OF(at, text.n); ok && text.n > 0; n = MIN_OF(step, text.n)) {
-		char *piece = arena_text(tmp, (struct str){ text.p, n }); /* alone, so that a sanitizer sees a read beyond it */
+		char *piece = arena_text(tmp, (struct str){ text.p, n });
 		ok = anthropic_stream_feed(s, (struct str){ piece, n }, &e);
 		text = (struct str){ text.p + n, text.n - n };
 	}
@@ -74,6 +83,7 @@ static const char *outcome(struct arena *a, struct str text, size_t at, size_t s
 static void check_stream(struct str text, const char *want, bool at_every_place)
 {
 	ARENA_SCOPE(whole);
+	want = quoted(whole, str_of(want)).p;
 	if (!CHECK_EQ_S(outcome(whole, text, text.n, text.n), want) || !CHECK_EQ_S(outcome(whole, text, 1, 1), want))
 		return;
 	for (size_t at = 1; at_every_place && at < text.n; at++) {
@@ -90,43 +100,46 @@ static void check_stream(struct str text, const char *want, bool at_every_place)
 static const struct {
 	const char *file, *want;
 } fixtures[] = {
-	{ "bom-comments-multidata", "end_turn msg_bom" ENDED "\ntext \"split over two data lines\""
-		"\n  {\"type\":\"text\",\"text\":\"split over two data lines\"}\nshown: text(split over two data lines)" },
-	{ "cr-only", "end_turn msg_crlf" ENDED "\ntext \"h\xC3\xA9llo \xF0\x9F\x98\x80\""
-		"\n  {\"type\":\"text\",\"text\":\"h\xC3\xA9llo \xF0\x9F\x98\x80\"}\nshown: text(h\xC3\xA9llo \xF0\x9F\x98\x80)" },
-	{ "crlf", "end_turn msg_crlf" ENDED "\ntext \"h\xC3\xA9llo \xF0\x9F\x98\x80\""
-		"\n  {\"type\":\"text\",\"text\":\"h\xC3\xA9llo \xF0\x9F\x98\x80\"}\nshown: text(h\xC3\xA9llo \xF0\x9F\x98\x80)" },
+	{ "bom-comments-multidata", "end_turn msg_bom" ENDED "\ntext 'split over two data lines'"
+		"\n  {'type':'text','text':'split over two data lines'}\nshown: text(split over two data lines)" },
+	{ "cr-only", "end_turn msg_crlf" ENDED "\ntext 'h\xC3\xA9llo \xF0\x9F\x98\x80'"
+		"\n  {'type':'text','text':'h\xC3\xA9llo \xF0\x9F\x98\x80'}"
+		"\nshown: text(h\xC3\xA9llo \xF0\x9F\x98\x80)" },
+	{ "crlf", "end_turn msg_crlf" ENDED "\ntext 'h\xC3\xA9llo \xF0\x9F\x98\x80'"
+		"\n  {'type':'text','text':'h\xC3\xA9llo \xF0\x9F\x98\x80'}"
+		"\nshown: text(h\xC3\xA9llo \xF0\x9F\x98\x80)" },
 	{ "error-before-message-start", "busy model_error" },
 	{ "error-overloaded-midstream", "busy model_overloaded\nshown: text(Half an ans)" },
 	{ "pause-turn-server-tool", "pause_turn msg_p1" ENDED "\nother"
-		"\n  {\"type\":\"server_tool_use\",\"id\":\"srvtoolu_1\",\"name\":\"web_search\",\"input\":{\"query\":\"x\"}}" },
-	{ "pings-and-unknown-events", "end_turn msg_u1" ENDED "\ntext \"ab\""
-		"\n  {\"type\":\"text\",\"text\":\"ab\"}\nshown: text(a)text(b)" },
+		"\n  {'type':'server_tool_use','id':'srvtoolu_1','name':'web_search','input':{'query':'x'}}" },
+	{ "pings-and-unknown-events", "end_turn msg_u1" ENDED "\ntext 'ab'"
+		"\n  {'type':'text','text':'ab'}\nshown: text(a)text(b)" },
 	{ "redacted-thinking-then-text", "end_turn msg_r1" ENDED "\nother"
-		"\n  {\"type\":\"redacted_thinking\",\"data\":\"EmwKAhgBEgy3va3pzix/LafPsn4a\"}\nthinking \"step one\""
-		"\n  {\"type\":\"thinking\",\"thinking\":\"step one\",\"signature\":\"c2lnbmF0dXJl\"}\ntext \"done\""
-		"\n  {\"type\":\"text\",\"text\":\"done\"}\nshown: thinking(step one)text(done)" },
-	{ "stop-max_tokens", "max_tokens msg_max_tokens" ENDED "\ntext \"x\""
-		"\n  {\"type\":\"text\",\"text\":\"x\"}\nshown: text(x)" },
+		"\n  {'type':'redacted_thinking','data':'EmwKAhgBEgy3va3pzix/LafPsn4a'}\nthinking 'step one'"
+		"\n  {'type':'thinking','thinking':'step one','signature':'c2lnbmF0dXJl'}\ntext 'done'"
+		"\n  {'type':'text','text':'done'}\nshown: thinking(step one)text(done)" },
+	{ "stop-max_tokens", "max_tokens msg_max_tokens" ENDED "\ntext 'x'"
+		"\n  {'type':'text','text':'x'}\nshown: text(x)" },
 	{ "stop-model_context_window_exceeded", "model_context_window_exceeded msg_model_context_window_exceeded" ENDED
-		"\ntext \"x\"\n  {\"type\":\"text\",\"text\":\"x\"}\nshown: text(x)" },
-	{ "stop-sequence", "stop_sequence msg_ss" ENDED "\ntext \"x\""
-		"\n  {\"type\":\"text\",\"text\":\"x\"}\nshown: text(x)" },
-	{ "thinking-omitted-signature-only", "end_turn msg_r2" ENDED "\nthinking \"\""
-		"\n  {\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"c2ln\"}\ntext \"ok\""
-		"\n  {\"type\":\"text\",\"text\":\"ok\"}\nshown: text(ok)" },
+		"\ntext 'x'\n  {'type':'text','text':'x'}\nshown: text(x)" },
+	{ "stop-sequence", "stop_sequence msg_ss" ENDED "\ntext 'x'"
+		"\n  {'type':'text','text':'x'}\nshown: text(x)" },
+	{ "thinking-omitted-signature-only", "end_turn msg_r2" ENDED "\nthinking ''"
+		"\n  {'type':'thinking','thinking':'','signature':'c2ln'}\ntext 'ok'"
+		"\n  {'type':'text','text':'ok'}\nshown: text(ok)" },
 	{ "truncated-mid-line", "net model_cut" },
 	{ "truncated-no-message-stop", "net model_cut\nshown: text(cut)" },
 	{ "two-parallel-tools-empty-input", "tool_use msg_2t" ENDED "\ncall toolu_a a {}"
-		"\n  {\"type\":\"tool_use\",\"id\":\"toolu_a\",\"name\":\"a\",\"input\":{}}"
-		"\ncall toolu_b b {\"k\":\"caf\xC3\xA9 \xF0\x9F\x98\x80\",\"n\":1000}"
-		"\n  {\"type\":\"tool_use\",\"id\":\"toolu_b\",\"name\":\"b\","
-		"\"input\":{\"k\":\"caf\xC3\xA9 \xF0\x9F\x98\x80\",\"n\":1000}}" },
+		"\n  {'type':'tool_use','id':'toolu_a','name':'a','input':{}}"
+		"\ncall toolu_b b {'k':'caf\xC3\xA9 \xF0\x9F\x98\x80','n':1000}"
+		"\n  {'type':'tool_use','id':'toolu_b','name':'b',"
+		"'input':{'k':'caf\xC3\xA9 \xF0\x9F\x98\x80','n':1000}}" },
 };
 
 static struct str fixture(struct arena *a, const char *name)
 {
-	FILE *f = fopen(arena_printf(a, FIXTURES "/sse/%s.sse", name), "rb");
+	const char *folder = getenv("TEST_FIXTURES");
+	FILE *f = fopen(arena_printf(a, "%s/sse/%s.sse", folder ? folder : "tests/fixtures", name), "rb");
 	if (!CHECK(f))
 		return STR("");
 	char *text = arena_alloc(a, 8192);
@@ -145,24 +158,24 @@ TEST(every_recorded_stream_gives_its_turn_however_it_is_cut)
 
 /* ---- rules, one stream each ---- */
 
-#define EVENT(name, json) "event: " name "\ndata: {\"type\":\"" name "\"" json "}\n\n"
-#define BEGIN EVENT("message_start", ",\"message\":{\"id\":\"m\",\"model\":\"c\",\"content\":[],\"usage\":{\"input_tokens\":3}}")
-#define START(index, block) EVENT("content_block_start", ",\"index\":" #index ",\"content_block\":{" block "}")
-#define DELTA(index, type, rest) EVENT("content_block_delta", ",\"index\":" #index ",\"delta\":{\"type\":\"" type "\"" rest "}")
-#define STOP(index) EVENT("content_block_stop", ",\"index\":" #index)
-#define REASON(word) EVENT("message_delta", ",\"delta\":{\"stop_reason\":\"" word "\"},\"usage\":{\"output_tokens\":5}")
+#define EVENT(name, json) "event: " name "\ndata: {'type':'" name "'" json "}\n\n"
+#define BEGIN EVENT("message_start", ",'message':{'id':'m','model':'c','content':[],'usage':{'input_tokens':3}}")
+#define START(index, block) EVENT("content_block_start", ",'index':" #index ",'content_block':{" block "}")
+#define DELTA(index, type, rest) EVENT("content_block_delta", ",'index':" #index ",'delta':{'type':'" type "'" rest "}")
+#define STOP(index) EVENT("content_block_stop", ",'index':" #index)
+#define REASON(word) EVENT("message_delta", ",'delta':{'stop_reason':'" word "'},'usage':{'output_tokens':5}")
 #define END EVENT("message_stop", "")
 #define FINISH REASON("end_turn") END
-#define TEXT_START(index) START(index, "\"type\":\"text\",\"text\":\"\"")
-#define TEXT(index, text) DELTA(index, "text_delta", ",\"text\":\"" text "\"")
-#define CALL_START(index, id) START(index, "\"type\":\"tool_use\",\"id\":\"" id "\",\"name\":\"n\",\"input\":{}")
-#define INPUT(index, json) DELTA(index, "input_json_delta", ",\"partial_json\":\"" json "\"")
-#define THINKING_START(index) START(index, "\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"")
-#define SIGNED(index, text) DELTA(index, "signature_delta", ",\"signature\":\"" text "\"")
+#define TEXT_START(index) START(index, "'type':'text','text':''")
+#define TEXT(index, text) DELTA(index, "text_delta", ",'text':'" text "'")
+#define CALL_START(index, id) START(index, "'type':'tool_use','id':'" id "','name':'n','input':{}")
+#define INPUT(index, json) DELTA(index, "input_json_delta", ",'partial_json':'" json "'")
+#define THINKING_START(index) START(index, "'type':'thinking','thinking':'','signature':''")
+#define SIGNED(index, text) DELTA(index, "signature_delta", ",'signature':'" text "'")
 
 #define TURN "end_turn m c in 3 out 5 write 0 read 0"
-#define RAW_TEXT(text) "\n  {\"type\":\"text\",\"text\":\"" text "\"}"
-#define RAW_CALL(id, input) "\n  {\"type\":\"tool_use\",\"id\":\"" id "\",\"name\":\"n\",\"input\":" input "}"
+#define RAW_TEXT(text) "\n  {'type':'text','text':'" text "'}"
+#define RAW_CALL(id, input) "\n  {'type':'tool_use','id':'" id "','name':'n','input':" input "}"
 
 #define GIVES(stream, want) check_stream(STR(stream), want, sizeof(stream) < 3000)
 
@@ -194,15 +207,15 @@ TEST(every_block_has_an_index_and_a_type_of_its_own)
 	GIVES(BEGIN TEXT_START(0) TEXT_START(0), "busy model_garbage");
 	GIVES(BEGIN TEXT_START(0) STOP(0) TEXT_START(0), "busy model_garbage");
 	GIVES(BEGIN TEXT_START(-1), "busy model_garbage");
-	GIVES(BEGIN EVENT("content_block_start", ",\"content_block\":{\"type\":\"text\"}"), "busy model_garbage");
-	GIVES(BEGIN EVENT("content_block_start", ",\"index\":0"), "busy model_garbage");
-	GIVES(BEGIN START(0, "\"text\":\"x\""), "busy model_garbage");
+	GIVES(BEGIN EVENT("content_block_start", ",'content_block':{'type':'text'}"), "busy model_garbage");
+	GIVES(BEGIN EVENT("content_block_start", ",'index':0"), "busy model_garbage");
+	GIVES(BEGIN START(0, "'text':'x'"), "busy model_garbage");
 }
 
 TEST(indexes_may_have_gaps_and_blocks_may_grow_side_by_side)
 {
 	GIVES(BEGIN TEXT_START(7) TEXT_START(3) TEXT(7, "a") TEXT(3, "x") TEXT(7, "b") STOP(3) STOP(7) FINISH,
-		TURN "\ntext \"ab\"" RAW_TEXT("ab") "\ntext \"x\"" RAW_TEXT("x") "\nshown: text(a)text(x)text(b)");
+		TURN "\ntext 'ab'" RAW_TEXT("ab") "\ntext 'x'" RAW_TEXT("x") "\nshown: text(a)text(x)text(b)");
 }
 
 TEST(an_answer_ends_with_closed_blocks_a_reason_and_message_stop)
@@ -214,27 +227,29 @@ TEST(an_answer_ends_with_closed_blocks_a_reason_and_message_stop)
 	GIVES("", "net model_cut");
 	GIVES(": only a comment\n\n", "busy model_garbage");
 	GIVES("<html><body>Sign in</body></html>\n", "busy model_garbage");
-	GIVES(BEGIN REASON("tool_use") REASON("end_turn") END, TURN);
-	GIVES(BEGIN REASON("end_turn") EVENT("message_delta", ",\"delta\":{\"stop_reason\":null}") END, TURN);
+	GIVES(BEGIN REASON("max_tokens") REASON("end_turn") END, TURN);
+	GIVES(BEGIN REASON("0123456789012345678901234567890123456789012345678901234567890-\xC3\xA9") END,
+		"0123456789012345678901234567890123456789012345678901234567890- m c in 3 out 5 write 0 read 0");
+	GIVES(BEGIN REASON("end_turn") EVENT("message_delta", ",'delta':{'stop_reason':null}") END, TURN);
 }
 
 TEST(what_is_unknown_is_skipped)
 {
-	GIVES(BEGIN TEXT_START(0) DELTA(0, "future_delta", "") EVENT("content_block_delta", ",\"index\":0")
+	GIVES(BEGIN TEXT_START(0) DELTA(0, "future_delta", "") EVENT("content_block_delta", ",'index':0")
 		"event: future\ndata: not JSON\n\ndata: no name\n\ndata: [DONE]\n\n" TEXT(0, "x") STOP(0) FINISH,
-		TURN "\ntext \"x\"" RAW_TEXT("x") "\nshown: text(x)");
+		TURN "\ntext 'x'" RAW_TEXT("x") "\nshown: text(x)");
 }
 
 TEST(a_known_event_that_cannot_be_read_is_garbage)
 {
-	GIVES("event: message_start\ndata: {\"type\":\"message_start\",\n\n", "busy model_garbage");
+	GIVES("event: message_start\ndata: {'type':'message_start',\n\n", "busy model_garbage");
 	GIVES("event: message_start\ndata: [1]\n\n", "busy model_garbage");
-	GIVES("event: message_start\ndata: {\"message\":{}}\n\n", "busy model_garbage");
-	GIVES("event: message_start\ndata: {\"type\":\"ping\",\"message\":{}}\n\n", "busy model_garbage");
+	GIVES("event: message_start\ndata: {'message':{}}\n\n", "busy model_garbage");
+	GIVES("event: message_start\ndata: {'type':'ping','message':{}}\n\n", "busy model_garbage");
 	GIVES(EVENT("message_start", ""), "busy model_garbage");
 	GIVES("event: error\ndata: upstream is gone\n\n", "busy model_garbage");
 	GIVES(BEGIN TEXT_START(0) DELTA(0, "text_delta", ""), "busy model_garbage");
-	GIVES(BEGIN TEXT_START(0) DELTA(0, "text_delta", ",\"text\":5"), "busy model_garbage");
+	GIVES(BEGIN TEXT_START(0) DELTA(0, "text_delta", ",'text':5"), "busy model_garbage");
 }
 
 TEST(a_known_delta_belongs_to_its_type_of_block)
@@ -242,14 +257,14 @@ TEST(a_known_delta_belongs_to_its_type_of_block)
 	GIVES(BEGIN CALL_START(0, "t") TEXT(0, "x"), "busy model_garbage");
 	GIVES(BEGIN TEXT_START(0) INPUT(0, "{}"), "busy model_garbage");
 	GIVES(BEGIN TEXT_START(0) SIGNED(0, "x"), "busy model_garbage");
-	GIVES(BEGIN TEXT_START(0) DELTA(0, "thinking_delta", ",\"thinking\":\"x\""), "busy model_garbage");
-	GIVES(BEGIN START(0, "\"type\":\"future\",\"n\":1") TEXT(0, "x") SIGNED(0, "s") STOP(0) FINISH,
-		TURN "\nother\n  {\"type\":\"future\",\"n\":1}");
+	GIVES(BEGIN TEXT_START(0) DELTA(0, "thinking_delta", ",'thinking':'x'"), "busy model_garbage");
+	GIVES(BEGIN START(0, "'type':'future','n':1") TEXT(0, "x") SIGNED(0, "s") STOP(0) FINISH,
+		TURN "\nother\n  {'type':'future','n':1}");
 }
 
 TEST(an_error_event_is_mapped_by_its_type)
 {
-#define BROKEN(type) BEGIN EVENT("error", ",\"error\":{\"type\":\"" type "\",\"message\":\"why\"}")
+#define BROKEN(type) BEGIN EVENT("error", ",'error':{'type':'" type "','message':'why'}")
 	GIVES(BROKEN("overloaded_error"), "busy model_overloaded");
 	GIVES(BROKEN("rate_limit_error"), "busy model_rate_limited");
 	GIVES(BROKEN("api_error"), "busy model_error");
@@ -262,25 +277,25 @@ TEST(an_error_event_is_mapped_by_its_type)
 	GIVES(BROKEN("invalid_request_error"), "input model_rejected");
 	GIVES(BROKEN("not_found_error"), "input model_rejected");
 	GIVES(BROKEN("request_too_large"), "input model_rejected");
-	GIVES(BEGIN EVENT("error", ",\"error\":{\"type\":\"rate_limit_error\",\"message\":\"m\","
-		"\"details\":{\"error_code\":\"enforced_spend_limit_reached\"}}"), "refused model_spend_limit");
+	GIVES(BEGIN EVENT("error", ",'error':{'type':'rate_limit_error','message':'m',"
+		"'details':{'error_code':'enforced_spend_limit_reached'}}"), "refused model_spend_limit");
 	GIVES(BEGIN EVENT("error", ""), "busy model_error");
-	GIVES(BEGIN EVENT("error", ",\"error\":\"why\""), "busy model_error");
+	GIVES(BEGIN EVENT("error", ",'error':'why'"), "busy model_error");
 }
 
 TEST(a_tool_input_is_joined_and_may_come_with_the_start)
 {
-	GIVES(BEGIN CALL_START(0, "t") INPUT(0, "{\\\"a\\\"") INPUT(0, "") INPUT(0, ":[1,2]}") STOP(0) FINISH,
-		TURN "\ncall t n {\"a\":[1,2]}" RAW_CALL("t", "{\"a\":[1,2]}"));
+	GIVES(BEGIN CALL_START(0, "t") INPUT(0, "{\\'a\\'") INPUT(0, "") INPUT(0, ":[1,2]}") STOP(0) FINISH,
+		TURN "\ncall t n {'a':[1,2]}" RAW_CALL("t", "{'a':[1,2]}"));
 	GIVES(BEGIN CALL_START(0, "t") STOP(0) FINISH, TURN "\ncall t n {}" RAW_CALL("t", "{}"));
 	GIVES(BEGIN CALL_START(0, "t") INPUT(0, " ") STOP(0) FINISH, TURN "\ncall t n {}" RAW_CALL("t", "{}"));
-	GIVES(BEGIN START(0, "\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"n\",\"input\":{\"a\":1}") STOP(0) FINISH,
-		TURN "\ncall t n {\"a\":1}" RAW_CALL("t", "{\"a\":1}"));
-	GIVES(BEGIN START(0, "\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"n\",\"input\":{\"a\":1}") INPUT(0, "{\\\"b\\\":2}")
-		STOP(0) FINISH, TURN "\ncall t n {\"b\":2}" RAW_CALL("t", "{\"b\":2}"));
-	GIVES(BEGIN START(0, "\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"n\"") STOP(0) FINISH,
+	GIVES(BEGIN START(0, "'type':'tool_use','id':'t','name':'n','input':{'a':1}") STOP(0) FINISH,
+		TURN "\ncall t n {'a':1}" RAW_CALL("t", "{'a':1}"));
+	GIVES(BEGIN START(0, "'type':'tool_use','id':'t','name':'n','input':{'a':1}") INPUT(0, "{\\'b\\':2}")
+		STOP(0) FINISH, TURN "\ncall t n {'b':2}" RAW_CALL("t", "{'b':2}"));
+	GIVES(BEGIN START(0, "'type':'tool_use','id':'t','name':'n'") STOP(0) FINISH,
 		TURN "\ncall t n {}" RAW_CALL("t", "{}"));
-	GIVES(BEGIN START(0, "\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"n\",\"input\":null") STOP(0) FINISH,
+	GIVES(BEGIN START(0, "'type':'tool_use','id':'t','name':'n','input':null") STOP(0) FINISH,
 		TURN "\ncall t n {}" RAW_CALL("t", "{}"));
 }
 
@@ -289,97 +304,97 @@ TEST(a_tool_input_is_joined_and_may_come_with_the_start)
 
 TEST(a_tool_input_that_is_no_object_is_told_to_the_model_and_goes_back_as_one)
 {
-	GIVES(BEGIN CALL_START(0, "t") INPUT(0, "{\\\"a\\\": [1, ") STOP(0) FINISH,
-		TURN UNREAD("not JSON at byte 9 of 9", " What came begins: {\"a\": [1, "));
+	GIVES(BEGIN CALL_START(0, "t") INPUT(0, "{\\'a\\': [1, ") STOP(0) FINISH,
+		TURN UNREAD("not JSON at byte 9 of 9", " What came begins: {'a': [1, "));
 	GIVES(BEGIN CALL_START(0, "t") INPUT(0, "[1]") STOP(0) FINISH,
 		TURN UNREAD("not a JSON object", " What came begins: [1]"));
 	GIVES(BEGIN CALL_START(0, "t") INPUT(0, "{} {}") STOP(0) FINISH,
 		TURN UNREAD("not JSON at byte 3 of 5", " What came begins: {} {}"));
-	GIVES(BEGIN START(0, "\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"n\",\"input\":\"x\"") STOP(0) FINISH,
+	GIVES(BEGIN START(0, "'type':'tool_use','id':'t','name':'n','input':'x'") STOP(0) FINISH,
 		TURN UNREAD("not a JSON object", ""));
 }
 
 TEST(a_call_that_could_not_go_back_is_garbage)
 {
-#define CALL(id, name) START(0, "\"type\":\"tool_use\",\"id\":\"" id "\",\"name\":\"" name "\",\"input\":{}")
+#define CALL(id, name) START(0, "'type':'tool_use','id':'" id "','name':'" name "','input':{}")
 	GIVES(BEGIN CALL("t", "a b"), "busy model_garbage");
 	GIVES(BEGIN CALL("t", ""), "busy model_garbage");
 	GIVES(BEGIN CALL("t", "a.b"), "busy model_garbage");
 	GIVES(BEGIN CALL("", "a"), "busy model_garbage");
 	GIVES(BEGIN CALL("a b", "a"), "busy model_garbage");
-	GIVES(BEGIN START(0, "\"type\":\"tool_use\""), "busy model_garbage");
+	GIVES(BEGIN START(0, "'type':'tool_use'"), "busy model_garbage");
 	GIVES(BEGIN CALL_START(0, "t") STOP(0) CALL_START(1, "t"), "busy model_garbage");
 	GIVES(BEGIN CALL("call:functions.x:0", "Aa_-9") STOP(0) FINISH, TURN "\ncall call:functions.x:0 Aa_-9 {}"
-		"\n  {\"type\":\"tool_use\",\"id\":\"call:functions.x:0\",\"name\":\"Aa_-9\",\"input\":{}}");
+		"\n  {'type':'tool_use','id':'call:functions.x:0','name':'Aa_-9','input':{}}");
 }
 
 TEST(fields_nobody_knows_go_back_with_their_block)
 {
-	GIVES(BEGIN START(0, "\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"n\",\"input\":{},\"caller\":{\"type\":\"direct\"}")
-		INPUT(0, "{\\\"a\\\":1}") STOP(0) FINISH, TURN "\ncall t n {\"a\":1}"
-		"\n  {\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"n\",\"caller\":{\"type\":\"direct\"},\"input\":{\"a\":1}}");
-	GIVES(BEGIN START(0, "\"type\":\"web_search_tool_result\",\"content\":[{\"url\":\"u\",\"age\":null,\"x\":1.5}]")
-		STOP(0) FINISH, TURN "\nother\n  {\"type\":\"web_search_tool_result\","
-		"\"content\":[{\"url\":\"u\",\"age\":null,\"x\":1.5}]}");
-	GIVES(BEGIN START(0, "\"type\":\"server_tool_use\",\"id\":\"s\",\"name\":\"n\",\"input\":{}") INPUT(0, "{\\\"a\\\":")
-		STOP(0) FINISH, TURN "\nother\n  {\"type\":\"server_tool_use\",\"id\":\"s\",\"name\":\"n\",\"input\":{}}");
+	GIVES(BEGIN START(0, "'type':'tool_use','id':'t','name':'n','input':{},'caller':{'type':'direct'}")
+		INPUT(0, "{\\'a\\':1}") STOP(0) FINISH, TURN "\ncall t n {'a':1}"
+		"\n  {'type':'tool_use','id':'t','name':'n','caller':{'type':'direct'},'input':{'a':1}}");
+	GIVES(BEGIN START(0, "'type':'web_search_tool_result','content':[{'url':'u','age':null,'x':1.5}]")
+		STOP(0) FINISH, TURN "\nother\n  {'type':'web_search_tool_result',"
+		"'content':[{'url':'u','age':null,'x':1.5}]}");
+	GIVES(BEGIN START(0, "'type':'server_tool_use','id':'s','name':'n','input':{}") INPUT(0, "{\\'a\\':")
+		STOP(0) FINISH, TURN "\nother\n  {'type':'server_tool_use','id':'s','name':'n','input':{}}");
 }
 
 TEST(a_signature_is_set_and_never_joined)
 {
-	GIVES(BEGIN THINKING_START(0) DELTA(0, "thinking_delta", ",\"thinking\":\"a\\n\"") SIGNED(0, "one")
-		DELTA(0, "thinking_delta", ",\"thinking\":\" b\"") SIGNED(0, "Two+/=") STOP(0) FINISH,
-		TURN "\nthinking \"a\n b\"\n  {\"type\":\"thinking\",\"thinking\":\"a\\n b\",\"signature\":\"Two+/=\"}"
+	GIVES(BEGIN THINKING_START(0) DELTA(0, "thinking_delta", ",'thinking':'a\\n'") SIGNED(0, "one")
+		DELTA(0, "thinking_delta", ",'thinking':' b'") SIGNED(0, "Two+/=") STOP(0) FINISH,
+		TURN "\nthinking 'a\n b'\n  {'type':'thinking','thinking':'a\\n b','signature':'Two+/='}"
 		"\nshown: thinking(a\n)thinking( b)");
-	GIVES(BEGIN START(0, "\"type\":\"thinking\",\"thinking\":\"x\",\"signature\":\"s\"") STOP(0) FINISH,
-		TURN "\nthinking \"x\"\n  {\"type\":\"thinking\",\"thinking\":\"x\",\"signature\":\"s\"}\nshown: thinking(x)");
+	GIVES(BEGIN START(0, "'type':'thinking','thinking':'x','signature':'s'") STOP(0) FINISH,
+		TURN "\nthinking 'x'\n  {'type':'thinking','thinking':'x','signature':'s'}\nshown: thinking(x)");
 }
 
 TEST(citations_are_appended)
 {
-	GIVES(BEGIN START(0, "\"type\":\"text\",\"text\":\"\",\"citations\":null") TEXT(0, "x")
-		DELTA(0, "citations_delta", ",\"citation\":{\"n\":1}") DELTA(0, "citations_delta", ",\"citation\":{\"n\":2}")
-		STOP(0) FINISH, TURN "\ntext \"x\"\n  {\"type\":\"text\",\"citations\":[{\"n\":1},{\"n\":2}],\"text\":\"x\"}"
+	GIVES(BEGIN START(0, "'type':'text','text':'','citations':null") TEXT(0, "x")
+		DELTA(0, "citations_delta", ",'citation':{'n':1}") DELTA(0, "citations_delta", ",'citation':{'n':2}")
+		STOP(0) FINISH, TURN "\ntext 'x'\n  {'type':'text','citations':[{'n':1},{'n':2}],'text':'x'}"
 		"\nshown: text(x)");
-	GIVES(BEGIN START(0, "\"type\":\"text\",\"text\":\"x\",\"citations\":[{\"n\":1}]")
-		DELTA(0, "citations_delta", ",\"citation\":{\"n\":2}") STOP(0) FINISH,
-		TURN "\ntext \"x\"\n  {\"type\":\"text\",\"citations\":[{\"n\":1},{\"n\":2}],\"text\":\"x\"}\nshown: text(x)");
-	GIVES(BEGIN TEXT_START(0) DELTA(0, "citations_delta", ",\"citation\":7"), "busy model_garbage");
+	GIVES(BEGIN START(0, "'type':'text','text':'x','citations':[{'n':1}]")
+		DELTA(0, "citations_delta", ",'citation':{'n':2}") STOP(0) FINISH,
+		TURN "\ntext 'x'\n  {'type':'text','citations':[{'n':1},{'n':2}],'text':'x'}\nshown: text(x)");
+	GIVES(BEGIN TEXT_START(0) DELTA(0, "citations_delta", ",'citation':7"), "busy model_garbage");
 }
 
 TEST(usage_is_overwritten_where_present_and_never_added)
 {
-	GIVES(EVENT("message_start", ",\"message\":{\"id\":\"m\",\"model\":\"c\",\"usage\":{\"input_tokens\":10,"
-		"\"output_tokens\":1,\"cache_creation_input_tokens\":20,\"cache_read_input_tokens\":30}}")
-		EVENT("message_delta", ",\"delta\":{},\"usage\":{\"input_tokens\":null,\"output_tokens\":7}")
-		EVENT("message_delta", ",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":9,"
-		"\"cache_read_input_tokens\":31,\"cache_creation_input_tokens\":-4}") END,
+	GIVES(EVENT("message_start", ",'message':{'id':'m','model':'c','usage':{'input_tokens':10,"
+		"'output_tokens':1,'cache_creation_input_tokens':20,'cache_read_input_tokens':30}}")
+		EVENT("message_delta", ",'delta':{},'usage':{'input_tokens':null,'output_tokens':7}")
+		EVENT("message_delta", ",'delta':{'stop_reason':'end_turn'},'usage':{'output_tokens':9,"
+		"'cache_read_input_tokens':31,'cache_creation_input_tokens':-4}") END,
 		"end_turn m c in 10 out 9 write 0 read 31");
-	GIVES(EVENT("message_start", ",\"message\":{}") FINISH, "end_turn   in 0 out 5 write 0 read 0");
+	GIVES(EVENT("message_start", ",'message':{}") FINISH, "end_turn   in 0 out 5 write 0 read 0");
 }
 
 TEST(blocks_may_come_complete_with_the_message)
 {
-	GIVES(EVENT("message_start", ",\"message\":{\"id\":\"m\",\"model\":\"c\",\"usage\":{\"input_tokens\":3},\"content\":["
-		"{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"n\",\"input\":{\"k\":1}}]}")
-		TEXT_START(2) TEXT(2, "b") STOP(2) FINISH, TURN "\ntext \"a\"" RAW_TEXT("a") "\ncall t n {\"k\":1}"
-		RAW_CALL("t", "{\"k\":1}") "\ntext \"b\"" RAW_TEXT("b") "\nshown: text(a)text(b)");
-	GIVES(EVENT("message_start", ",\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"a\"}]}") TEXT_START(0),
+	GIVES(EVENT("message_start", ",'message':{'id':'m','model':'c','usage':{'input_tokens':3},'content':["
+		"{'type':'text','text':'a'},{'type':'tool_use','id':'t','name':'n','input':{'k':1}}]}")
+		TEXT_START(2) TEXT(2, "b") STOP(2) FINISH, TURN "\ntext 'a'" RAW_TEXT("a") "\ncall t n {'k':1}"
+		RAW_CALL("t", "{'k':1}") "\ntext 'b'" RAW_TEXT("b") "\nshown: text(a)text(b)");
+	GIVES(EVENT("message_start", ",'message':{'content':[{'type':'text','text':'a'}]}") TEXT_START(0),
 		"busy model_garbage\nshown: text(a)");
 }
 
 TEST(text_that_is_in_the_start_is_shown_and_kept)
 {
-	GIVES(BEGIN START(0, "\"type\":\"text\",\"text\":\"a\"") TEXT(0, "b") STOP(0) FINISH,
-		TURN "\ntext \"ab\"" RAW_TEXT("ab") "\nshown: text(a)text(b)");
+	GIVES(BEGIN START(0, "'type':'text','text':'a'") TEXT(0, "b") STOP(0) FINISH,
+		TURN "\ntext 'ab'" RAW_TEXT("ab") "\nshown: text(a)text(b)");
 }
 
 TEST(what_the_api_would_refuse_back_is_left_out)
 {
 	GIVES(BEGIN TEXT_START(0) STOP(0) FINISH, TURN);
 	GIVES(BEGIN TEXT_START(0) TEXT(0, " \\n\\t") STOP(0) TEXT_START(1) TEXT(1, " x\\n") STOP(1) FINISH,
-		TURN "\ntext \" x\n\"" RAW_TEXT(" x\\n") "\nshown: text( \n\t)text( x\n)");
-	GIVES(BEGIN THINKING_START(0) DELTA(0, "thinking_delta", ",\"thinking\":\"hm\"") STOP(0) FINISH,
+		TURN "\ntext ' x\n'" RAW_TEXT(" x\\n") "\nshown: text( \n\t)text( x\n)");
+	GIVES(BEGIN THINKING_START(0) DELTA(0, "thinking_delta", ",'thinking':'hm'") STOP(0) FINISH,
 		TURN "\nshown: thinking(hm)");
 }
 
@@ -388,15 +403,16 @@ TEST(what_the_api_would_refuse_back_is_left_out)
 TEST(no_byte_reaches_a_turn_that_a_text_column_refuses)
 {
 	GIVES(BEGIN TEXT_START(0) TEXT(0, "a\\u0000b\xFF" "c\\ud83d d\\\\u0000e\\ude00\\ud83d\\ude00") STOP(0) FINISH,
-		TURN "\ntext \"a" NOT_A_CHARACTER "b" NOT_A_CHARACTER "c" NOT_A_CHARACTER " d\\u0000e" NOT_A_CHARACTER
-		"\xF0\x9F\x98\x80\"" RAW_TEXT("a" NOT_A_CHARACTER "b" NOT_A_CHARACTER "c" NOT_A_CHARACTER " d\\\\u0000e"
-		NOT_A_CHARACTER "\xF0\x9F\x98\x80") "\nshown: text(a" NOT_A_CHARACTER "b" NOT_A_CHARACTER "c" NOT_A_CHARACTER
-		" d\\u0000e" NOT_A_CHARACTER "\xF0\x9F\x98\x80)");
-	GIVES(BEGIN CALL_START(0, "t") INPUT(0, "{\\\"k\\\":\\\"a\\\\u00") INPUT(0, "00b\\\\ud800\\\"}") STOP(0) FINISH,
-		TURN "\ncall t n {\"k\":\"a" NOT_A_CHARACTER "b" NOT_A_CHARACTER "\"}"
-		RAW_CALL("t", "{\"k\":\"a" NOT_A_CHARACTER "b" NOT_A_CHARACTER "\"}"));
-	GIVES(BEGIN START(0, "\"type\":\"future\",\"a\\u0000\":\"\\u0000\"") STOP(0) FINISH,
-		TURN "\nother\n  {\"type\":\"future\",\"a" NOT_A_CHARACTER "\":\"" NOT_A_CHARACTER "\"}");
+		TURN "\ntext 'a" NOT_A_CHARACTER "b" NOT_A_CHARACTER "c" NOT_A_CHARACTER " d\\u0000e" NOT_A_CHARACTER
+		"\xF0\x9F\x98\x80'" RAW_TEXT("a" NOT_A_CHARACTER "b" NOT_A_CHARACTER "c" NOT_A_CHARACTER " d\\\\u0000e"
+		NOT_A_CHARACTER "\xF0\x9F\x98\x80")
+		"\nshown: text(a" NOT_A_CHARACTER "b" NOT_A_CHARACTER "c" NOT_A_CHARACTER " d\\u0000e"
+		NOT_A_CHARACTER "\xF0\x9F\x98\x80)");
+	GIVES(BEGIN CALL_START(0, "t") INPUT(0, "{\\'k\\':\\'a\\\\u00") INPUT(0, "00b\\\\ud800\\'}") STOP(0) FINISH,
+		TURN "\ncall t n {'k':'a" NOT_A_CHARACTER "b" NOT_A_CHARACTER "'}"
+		RAW_CALL("t", "{'k':'a" NOT_A_CHARACTER "b" NOT_A_CHARACTER "'}"));
+	GIVES(BEGIN START(0, "'type':'future','a\\u0000':'\\u0000'") STOP(0) FINISH,
+		TURN "\nother\n  {'type':'future','a" NOT_A_CHARACTER "':'" NOT_A_CHARACTER "'}");
 }
 
 /* ---- limits ---- */
@@ -415,7 +431,8 @@ static const char *repeated(struct arena *a, const char *head, const char *part,
 TEST(an_answer_may_be_as_large_as_the_limit_and_no_larger)
 {
 	ARENA_SCOPE(a);
-	static const char start[] = "{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}";
+	static const char start[] = "{'type':'content_block_start','index':0,"
+		"'content_block':{'type':'text','text':''}}";
 	size_t room = ANSWER_BYTES - (sizeof(start) - 1);
 	const char *fits = repeated(a, BEGIN TEXT_START(0), TEXT(0, "x"), room, STOP(0) FINISH);
 	CHECK(strncmp(fits, "end_turn ", 9) == 0);
@@ -430,22 +447,22 @@ TEST(all_that_grows_counts_towards_the_limit)
 		"input answer_too_large");
 	CHECK_EQ_S(repeated(a, BEGIN THINKING_START(0), SIGNED(0, "0123456789"), ANSWER_BYTES / 10, ""),
 		"input answer_too_large");
-	CHECK_EQ_S(repeated(a, BEGIN TEXT_START(0), DELTA(0, "citations_delta", ",\"citation\":{}"), ANSWER_BYTES / 100, ""),
-		"net model_cut");
-	CHECK_EQ_S(repeated(a, BEGIN TEXT_START(0), DELTA(0, "citations_delta", ",\"citation\":{}"), ANSWER_BYTES / 50, ""),
-		"input answer_too_large");
-	const char *large = repeated(a, BEGIN "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,"
-		"\"content_block\":{\"type\":\"future\",\"x\":\"", "0123456789", ANSWER_BYTES / 10, "\"}}\n\n");
+	static const char citation[] = DELTA(0, "citations_delta", ",'citation':{}");
+	CHECK_EQ_S(repeated(a, BEGIN TEXT_START(0), citation, ANSWER_BYTES / 100, ""), "net model_cut");
+	CHECK_EQ_S(repeated(a, BEGIN TEXT_START(0), citation, ANSWER_BYTES / 50, ""), "input answer_too_large");
+	const char *large = repeated(a, BEGIN "event: content_block_start\ndata: {'type':'content_block_start',"
+		"'index':0,'content_block':{'type':'future','x':'", "0123456789", ANSWER_BYTES / 10, "'}}\n\n");
 	CHECK_EQ_S(large, "input answer_too_large");
-	large = repeated(a, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"content\":[{\"type\":"
-		"\"future\",\"x\":\"", "0123456789", ANSWER_BYTES / 10, "\"}]}}\n\n");
+	large = repeated(a, "event: message_start\ndata: {'type':'message_start','message':{'content':[{'type':"
+		"'future','x':'", "0123456789", ANSWER_BYTES / 10, "'}]}}\n\n");
 	CHECK_EQ_S(large, "input answer_too_large");
 }
 
 TEST(what_is_around_the_answer_does_not_count)
 {
 	ARENA_SCOPE(a);
-	CHECK_EQ_S(repeated(a, BEGIN "event: ping\ndata: {\"pad\":\"", "0123456789", ANSWER_BYTES / 10, "\"}\n\n" FINISH), TURN);
+	static const char ping[] = BEGIN "event: ping\ndata: {'pad':'";
+	CHECK_EQ_S(repeated(a, ping, "0123456789", ANSWER_BYTES / 10, "'}\n\n" FINISH), TURN);
 	CHECK_EQ_S(repeated(a, BEGIN, EVENT("ping", "") REASON("tool_use"), ANSWER_BYTES / 10, FINISH), TURN);
 }
 
@@ -454,9 +471,9 @@ static struct str many_blocks(struct arena *a, int n)
 	struct buf *text = buf_new(a, SHOWN_BYTES);
 	buf_add(text, STR(BEGIN));
 	for (int i = 0; i < n; i++)
-		buf_printf(text, "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":%d,"
-			"\"content_block\":{\"type\":\"x\"}}\n\n", i);
-	return buf_str(text);
+		buf_printf(text, "event: content_block_start\ndata: {'type':'content_block_start','index':%d,"
+			"'content_block':{'type':'x'}}\n\n", i);
+	return quoted(a, buf_str(text));
 }
 
 TEST(an_answer_has_a_limited_number_of_blocks)
@@ -484,16 +501,18 @@ static const char *nested(struct arena *a, const char *head, int n, const char *
 TEST(nothing_goes_back_that_is_too_deep_to_be_read_again)
 {
 	ARENA_SCOPE(a);
-	static const char call[] = BEGIN CALL_START(0, "t") "event: content_block_delta\ndata: {\"type\":\"content_block_delta\","
-		"\"index\":0,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"{\\\"a\\\":";
-	static const char block[] = BEGIN "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,"
-		"\"content_block\":{\"type\":\"x\",\"a\":";
-	CHECK(strstr(nested(a, call, 40, "}\"}}\n\n" STOP(0) FINISH), "call t n {\"a\":[["));
-	CHECK(strstr(nested(a, call, 55, "}\"}}\n\n" STOP(0) FINISH), "(nested too deep)"));
-	CHECK(strstr(nested(a, call, 90, "}\"}}\n\n" STOP(0) FINISH), "(JSON nested deeper than 64"));
-	CHECK(strstr(nested(a, block, 40, "}}\n\n" STOP(0) FINISH), "\nother\n  {\"type\":\"x\",\"a\":[["));
-	static const char citation[] = BEGIN TEXT_START(0) "event: content_block_delta\ndata: {\"type\":\"content_block_delta\","
-		"\"index\":0,\"delta\":{\"type\":\"citations_delta\",\"citation\":{\"a\":";
+	static const char call[] = BEGIN CALL_START(0, "t")
+		"event: content_block_delta\ndata: {'type':'content_block_delta','index':0,"
+		"'delta':{'type':'input_json_delta','partial_json':'{\\'a\\':";
+	static const char block[] = BEGIN "event: content_block_start\ndata: {'type':'content_block_start','index':0,"
+		"'content_block':{'type':'x','a':";
+	CHECK(strstr(nested(a, call, 40, "}'}}\n\n" STOP(0) FINISH), "call t n {"));
+	CHECK(strstr(nested(a, call, 55, "}'}}\n\n" STOP(0) FINISH), "(nested too deep)"));
+	CHECK(strstr(nested(a, call, 90, "}'}}\n\n" STOP(0) FINISH), "(JSON nested deeper than 64"));
+	CHECK(strstr(nested(a, block, 40, "}}\n\n" STOP(0) FINISH), "\nother\n"));
+	static const char citation[] = BEGIN TEXT_START(0)
+		"event: content_block_delta\ndata: {'type':'content_block_delta','index':0,"
+		"'delta':{'type':'citations_delta','citation':{'a':";
 	CHECK_EQ_S(nested(a, citation, 40, "}}}\n\n"), "net model_cut");
 	CHECK_EQ_S(nested(a, citation, 55, "}}}\n\n"), "busy model_garbage");
 	CHECK_EQ_S(nested(a, block, 55, "}}\n\n"), "busy model_garbage");
@@ -506,9 +525,9 @@ TEST(a_message_of_the_provider_is_cleaned_cut_and_without_the_key)
 	ARENA_SCOPE(a);
 	struct model_config c = { .turn_bytes = 1000, .api_key = "sk-secret-key" };
 	struct anthropic_stream *s = anthropic_stream_new(a, &c, NULL);
-	const char *error = arena_printf(a, "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\","
-		"\"message\":\"key sk-secret-key\\n\\u0007 sk-secret-key is \xFF%0400d\"},\"request_id\":\"req_1\"}\n\n", 0);
-	CHECK(!anthropic_stream_feed(s, str_of(error), &e));
+	const char *error = arena_printf(a, "event: error\ndata: {'type':'error','error':{'type':'api_error',"
+		"'message':'key sk-secret-key\\n\\u0007 sk-secret-key is \xFF%0400d'},'request_id':'req_1'}\n\n", 0);
+	CHECK(!anthropic_stream_feed(s, quoted(a, str_of(error)), &e));
 	CHECK(strstr(e.msg, "api_error: key [key] [key] is " NOT_A_CHARACTER "000"));
 	CHECK(strstr(e.msg, "0 (request-id req_1)"));
 	CHECK(!strstr(e.msg, "secret"));

@@ -76,7 +76,8 @@ TEST(pretty_json_has_a_line_a_member)
 
 TEST(a_table_fits_its_cells_and_leaves_no_blanks_at_the_end)
 {
-	static const struct print_column columns[] = { { "name", ALIGN_LEFT }, { "n", ALIGN_RIGHT }, { "x", ALIGN_LEFT }, { 0 } };
+	static const struct print_column columns[] = { { "name", ALIGN_LEFT }, { "n", ALIGN_RIGHT }, { "x", ALIGN_LEFT },
+		{ 0 } };
 	ARENA_SCOPE(a);
 	struct caught *c = catch_output(a, false);
 	struct print_table *t = print_table_new(a, columns);

@@ -250,6 +250,7 @@ LOOP_TEST(match_candidates_ranks_by_fixed_points_and_says_why_not)
 	CHECK(says(said, "lacks Figma 75 of 80; only 288 of 700 minutes free"));
 	GIVES("match_candidates", arena_printf(a, f, 288, 70), "\"resource\":\"David Lind\",\"fits\":true");
 	GIVES("match_candidates", arena_printf(a, f, 721, 80), "only 720 of 721 minutes free");
+	GIVES("match_candidates", arena_printf(a, f, 721, 80), "\"resource\":\"Clara Novak\",\"fits\":false");
 	REFUSES("match_candidates", "{\"role\":\"Dancer\",\"from\":\"2027-02-03\",\"to\":\"2027-02-05\",\"minutes\":1}",
 		"no roles with name \"Dancer\"");
 	REFUSES("match_candidates", arena_printf(a, f, 0, 80), "minutes: must be 1 to");
@@ -376,12 +377,16 @@ LOOP_TEST(a_line_priced_by_a_person_is_not_replaced)
 	START;
 	call(&t, "quote_create_draft", DRAFT);
 	call(&t, "quote_line_put", LINES("1", TIME("1", "Designer", "\"minutes\":60")));
+	/* Without a reason even a person gets the rate card's price. */
+	test_ask(a, t.owner, "update psa.quote_lines set unit_price_minor = 1"
+		" where quote_id = (select id from psa.quotes where number = 'Q-0002')");
+	GIVES("quote_get", "{\"quote\":\"Q-0002\"}", "\"net\":\"110.00 EUR\"");
 	test_ask(a, t.owner, "update psa.quote_lines set unit_price_minor = 9900, price_reason = 'old friends'"
 		" where quote_id = (select id from psa.quotes where number = 'Q-0002')");
 	GIVES("quote_get", "{\"quote\":\"Q-0002\"}", "\"net\":\"99.00 EUR\"");
-	REFUSES("quote_line_put", LINES("3", TIME("1", "QA Engineer", "\"minutes\":60")), "was priced by a person");
+	REFUSES("quote_line_put", LINES("4", TIME("1", "QA Engineer", "\"minutes\":60")), "was priced by a person");
 	/* More of the same keeps the person's price. */
-	GIVES("quote_line_put", LINES("3", TIME("1", "Designer", "\"minutes\":120")), "\"net\":\"198.00 EUR\"");
+	GIVES("quote_line_put", LINES("4", TIME("1", "Designer", "\"minutes\":120")), "\"net\":\"198.00 EUR\"");
 }
 
 LOOP_TEST(quote_get_and_search_show_expired_ones_as_such)

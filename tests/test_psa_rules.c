@@ -247,6 +247,18 @@ LOOP_TEST(two_sessions_cannot_close_a_circle_together)
 		"in a circle: \"new 2\" -> \"new 1\" -> \"new 2\""));
 }
 
+LOOP_TEST(a_task_with_one_date_lies_within_its_project_too)
+{
+	START;
+	static const char insert[] = "insert into psa.tasks (workspace_id, project_id, name, %s)"
+		" values (t.ws(), t.id('projects', 'IRIS'), 'x', '%s')";
+	CHECK_SAYS(t.owner, arena_printf(a, insert, "planned_start", "2028-01-01"), "lies outside project IRIS");
+	CHECK_SAYS(t.owner, arena_printf(a, insert, "planned_start", "2026-01-01"), "lies outside project IRIS");
+	CHECK_SAYS(t.owner, arena_printf(a, insert, "planned_finish", "2028-01-01"), "lies outside project IRIS");
+	CHECK_SAYS(t.owner, arena_printf(a, insert, "planned_finish", "2026-01-01"), "lies outside project IRIS");
+	CHECK_SQL(t.owner, arena_printf(a, insert, "planned_start", "2027-04-30"), "(null)");
+}
+
 LOOP_TEST(a_ring_of_twenty_tasks_is_refused_by_name)
 {
 	START;

@@ -5,10 +5,7 @@
 #include "net.h"
 #include "redis.h"
 #include "test.h"
-#include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* ---- the server ---- */
@@ -24,26 +21,18 @@ struct rig {
 #define PASSWORD "op@n"
 #define PASSWORD_IN_URL "op%40n"
 
-static bool rig_spawn(struct rig *r)
+static void rig_spawn(struct rig *r)
 {
 	const char *port = arena_printf(r->arena, "%d", r->port);
-	const char *argv[] = { "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-		"--dir", "/tmp", "--requirepass", r->locked ? PASSWORD : "", "--loglevel", "warning", NULL };
-	posix_spawn_file_actions_t files;
-	posix_spawn_file_actions_init(&files);
-	posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
-	posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0);
-	int rc = posix_spawnp(&r->pid, argv[0], &files, NULL, (char **)argv, environ);
-	posix_spawn_file_actions_destroy(&files);
-	return test_check(rc == 0, __FILE__, __LINE__, "redis-server is installed");
+	const char *argv[] = { "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "",
+		"--appendonly", "no", "--dir", "/tmp", "--requirepass", r->locked ? PASSWORD : "", NULL };
+	r->pid = net_program_start(argv);
 }
 
 static void rig_stop(struct rig *r)
 {
-	if (r->pid <= 0)
-		return;
-	kill(r->pid, SIGKILL);
-	waitpid(r->pid, NULL, 0);
+	if (r->pid > 0)
+		net_program_kill(r->pid);
 	r->pid = 0;
 }
 
@@ -75,7 +64,7 @@ static struct rig *rig_new(struct arena *a, bool locked)
 		if (!r->redis)
 			loop_sleep(20, &ignored);
 	}
-	if (!test_check(r->redis != NULL, __FILE__, __LINE__, e.msg))
+	if (!test_check(r->redis != NULL, __FILE__, __LINE__, e.msg)) /* is redis-server installed? */
 		abort();
 	return r;
 }
@@ -187,7 +176,8 @@ LOOP_TEST(the_database_of_the_url_is_used)
 
 LOOP_TEST(a_wrong_url_is_refused_without_repeating_it)
 {
-	static const char *const urls[] = { "", "localhost:6379", "http://h:1", "rediss://:hidden@h", "redis://:hidden@h/x",
+	static const char *const urls[] = { "", "localhost:6379", "http://h:1", "rediss://:hidden@h",
+		"redis://:hidden@h/x",
 		"redis://h:99999", "redis://:hidden@h/-1" };
 	for (size_t i = 0; i < COUNT(urls); i++) {
 		CHECK(!redis_open(urls[i], deadline_in(1000), e));
@@ -201,7 +191,8 @@ LOOP_TEST(a_refused_port_and_an_unknown_name_are_unreachable)
 {
 	int port;
 	close(net_listen(1, &port));
-	const char *urls[] = { arena_printf(a, "redis://:hidden@127.0.0.1:%d", port), "redis://:hidden@nothing.invalid" };
+	const char *urls[] = { arena_printf(a, "redis://:hidden@127.0.0.1:%d", port),
+		"redis://:hidden@nothing.invalid" };
 	for (size_t i = 0; i < COUNT(urls); i++) {
 		CHECK(!redis_open(urls[i], deadline_in(10000), e));
 		CHECK_EQ_I(e->kind, ERR_NET);
@@ -302,8 +293,8 @@ LOOP_TEST(a_cancelled_command_is_never_answered_into_freed_memory)
 {
 	struct rig *r = rig_new(a, false);
 	struct group g = { 0 };
-	struct asker *q = ask_start(&g, r, WORDS("EVAL", "local s = redis.call('TIME')[1] while redis.call('TIME')[1] - s < 1 do end "
-		"return 'late'", "0"), 5000);
+	struct asker *q = ask_start(&g, r, WORDS("EVAL", "local s = redis.call('TIME')[1]"
+		" while redis.call('TIME')[1] - s < 1 do end return 'late'", "0"), 5000);
 	CHECK(loop_sleep(20, e));
 	task_cancel(q->task);
 	REQUIRE_OK(group_wait(&g, deadline_in(500), e));

@@ -18,7 +18,8 @@ static const char *parse_split(struct arena *a, struct str text, size_t at, stru
 	struct buf *seen = buf_new(a, SEEN_BYTES);
 	struct sse s;
 	sse_init(&s, EVENT_BYTES, record, seen);
-	bool ok = sse_feed(&s, (struct str){ text.p, at }, e) && sse_feed(&s, (struct str){ text.p + at, text.n - at }, e);
+	struct str first = { text.p, at }, second = { text.p + at, text.n - at };
+	bool ok = sse_feed(&s, first, e) && sse_feed(&s, second, e);
 	sse_done(&s);
 	return ok ? buf_str(seen).p : e->code;
 }

@@ -37,7 +37,8 @@ static bool cancel_one(struct pg *db, struct arena *a, int64_t id, struct outcom
 	if (!done.n)
 		*out = (struct outcome){ "not_there", "is not there", false };
 	else if (!pg_bool(&done, 0, "cancelled"))
-		*out = (struct outcome){ "ended", arena_printf(a, "had ended already (%s)", pg_text(&after, 0, "phase")), false };
+		*out = (struct outcome){ "ended",
+			arena_printf(a, "had ended already (%s)", pg_text(&after, 0, "phase")), false };
 	else if (pg_bool(&after, 0, "cancel_requested"))
 		*out = (struct outcome){ "told", "runs and was told to stop", true };
 	else
@@ -54,8 +55,8 @@ static bool cancel_run(struct command_run *run, struct err *e)
 const struct command command_cancel = {
 	.name = "cancel",
 	.text = "Cancel requests",
-	.more = "One that waits ends at once, in phase cancelled. One that runs is told to stop and ends when its worker has "
-		"noticed; \"drover show\" tells. Children end with their parent.",
+	.more = "One that waits ends at once, in phase cancelled. One that runs is told to stop and ends when "
+		"its worker has noticed; \"drover show\" tells. Children end with their parent.",
 	.words = words,
 	.flags = flags,
 	.options_size = sizeof(struct cancel_options),

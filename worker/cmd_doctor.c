@@ -112,9 +112,9 @@ static bool doctor_run(struct command_run *run, struct err *e)
 const struct command command_doctor = {
 	.name = "doctor",
 	.text = "Find what is wrong with configuration, database and model, and how to mend it",
-	.more = "Checks everything at once: the configuration, the connection and its role, migrations, every statement, waking "
-		"by LISTEN, the model's address. Writes nothing, sends no key, shows no secret. Exit code 5 when something is "
-		"wrong; a warning alone is no mistake.",
+	.more = "Checks everything at once: the configuration, the connection and its role, migrations, every "
+		"statement, waking by LISTEN, the model's address. Writes nothing, sends no key, shows no "
+		"secret. Exit code 5 when something is wrong; a warning alone is no mistake.",
 	.flags = flags,
 	.options_size = sizeof(struct doctor_options),
 	.examples = examples,

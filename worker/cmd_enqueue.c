@@ -15,8 +15,10 @@ struct enqueue_options {
 
 #define AT(c_type, member) FLAG_AT(struct enqueue_options, c_type, member)
 static const struct flag flags[] = {
-	{ 0, "session", "UUID", FLAG_UUID, AT(const char *, session), "The conversation it belongs to; without it a new one" },
-	{ 0, "user", "UUID", FLAG_UUID, AT(const char *, user), "Whose request: the agent works with this user's rights" },
+	{ 0, "session", "UUID", FLAG_UUID, AT(const char *, session),
+		"The conversation it belongs to; without it a new one" },
+	{ 0, "user", "UUID", FLAG_UUID, AT(const char *, user),
+		"Whose request: the agent works with this user's rights" },
 	{ 0, "context", "JSON", FLAG_JSON, AT(const char *, context), "An object that the agent sees beside the text",
 		.preset = "{}" },
 	{ 0, "priority", "N", FLAG_NUMBER, AT(int64_t, priority), "Smaller is sooner", .preset = "100", .max = 1000 },
@@ -124,8 +126,9 @@ static bool wait_for(struct command_run *run, struct pg *db, int64_t id, struct 
 	if (!command_until_signal(follow_body, &f, &stopped, e))
 		return false;
 	if (stopped)
-		return FAIL(e, ERR_CANCELLED, "stopped", "stopped waiting; request %lld goes on (drover cancel %lld ends it)",
-			(long long)id, (long long)id);
+		return FAIL(e, ERR_CANCELLED, "stopped",
+			"stopped waiting; request %lld goes on (drover cancel %lld ends it)", (long long)id,
+			(long long)id);
 	return tell_end(run, db, id, e);
 }
 
@@ -144,8 +147,8 @@ static bool enqueue_run(struct command_run *run, struct err *e)
 const struct command command_enqueue = {
 	.name = "enqueue",
 	.text = "Ask an agent: insert a request",
-	.more = "Prints the number of the request and its session. With --wait the exit code is 0 when the request completed "
-		"and 1 when it failed.",
+	.more = "Prints the number of the request and its session. With --wait the exit code is 0 when the "
+		"request completed and 1 when it failed.",
 	.words = words,
 	.flags = flags,
 	.options_size = sizeof(struct enqueue_options),

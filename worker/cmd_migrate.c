@@ -12,7 +12,8 @@ struct migrate_options {
 #define AT(c_type, member) FLAG_AT(struct migrate_options, c_type, member)
 static const struct flag flags[] = {
 	{ 0, "pending", NULL, FLAG_SWITCH, AT(bool, pending), "Only say how many migrations the database lacks" },
-	{ 0, "demo", NULL, FLAG_SWITCH, AT(bool, demo), "Load the demo data afterwards; loading it again changes nothing" },
+	{ 0, "demo", NULL, FLAG_SWITCH, AT(bool, demo),
+		"Load the demo data afterwards; loading it again changes nothing" },
 	{ 0, "json", NULL, FLAG_SWITCH, AT(bool, json), "One JSON object instead of lines" },
 	{ 0 },
 };
@@ -74,9 +75,9 @@ static bool migrate_run(struct command_run *run, struct err *e)
 const struct command command_migrate = {
 	.name = "migrate",
 	.text = "Create or update the tables in the database",
-	.more = "Needs a role that may create schemas, roles and publications: on a server of your own a superuser, on "
-		"Supabase postgres. Two at once wait for each other. A migration that was applied and whose text changed "
-		"afterwards is an error, and then nothing is applied.",
+	.more = "Needs a role that may create schemas, roles and publications: on a server of your own a "
+		"superuser, on Supabase postgres. Two at once wait for each other. A migration that was "
+		"applied and whose text changed afterwards is an error, and then nothing is applied.",
 	.flags = flags,
 	.options_size = sizeof(struct migrate_options),
 	.examples = examples,

@@ -12,8 +12,8 @@ struct mock_model_options {
 
 #define AT(c_type, member) FLAG_AT(struct mock_model_options, c_type, member)
 static const struct flag flags[] = {
-	{ 0, "script", "FILE", FLAG_TEXT, AT(const char *, script), "What it answers, YAML; without it the demo's script",
-		.is_file = true },
+	{ 0, "script", "FILE", FLAG_TEXT, AT(const char *, script),
+		"What it answers, YAML; without it the demo's script", .is_file = true },
 	{ 0, "host", "ADDRESS", FLAG_TEXT, AT(const char *, host), "Where it listens", .preset = "127.0.0.1" },
 	{ 0, "port", "PORT", FLAG_NUMBER, AT(int64_t, port), "Port; 0 = any free one", .preset = "8900", .max = 65535 },
 	{ 0, "json", NULL, FLAG_SWITCH, AT(bool, json), "Print the counts at the end as JSON" },
@@ -55,9 +55,9 @@ static void tell_counts(const struct command_run *run, struct mock_counts n)
 {
 	const struct mock_model_options *o = run->options;
 	if (o->json)
-		printf("{\"requests\":%lld,\"answered\":%lld,\"rejected\":%lld,\"unmatched\":%lld,\"abandoned\":%lld}\n",
-			(long long)n.requests, (long long)n.answered, (long long)n.rejected, (long long)n.unmatched,
-			(long long)n.abandoned);
+		printf("{\"requests\":%lld,\"answered\":%lld,\"rejected\":%lld,\"unmatched\":%lld,"
+			"\"abandoned\":%lld}\n", (long long)n.requests, (long long)n.answered, (long long)n.rejected,
+			(long long)n.unmatched, (long long)n.abandoned);
 }
 
 static bool serve(struct command_run *run, struct mock *m, struct err *e)
@@ -93,7 +93,8 @@ static bool mock_model_run(struct command_run *run, struct err *e)
 const struct command command_mock_model = {
 	.name = "mock-model",
 	.text = "Serve a scripted model that speaks the provider's wire format",
-	.more = "Prints one line MODEL_BASE_URL=http://ADDRESS:PORT when it is ready. SIGTERM or Ctrl-C ends it.",
+	.more = "Prints one line MODEL_BASE_URL=http://ADDRESS:PORT when it is ready. SIGTERM or Ctrl-C ends "
+		"it.",
 	.flags = flags,
 	.options_size = sizeof(struct mock_model_options),
 	.examples = examples,

@@ -36,7 +36,8 @@ static bool retry_one(struct pg *db, struct arena *a, int64_t id, struct outcome
 	else if (parent)
 		*out = (struct outcome){ "child", arena_printf(a, "is a child; retry %s, its parent", parent), false };
 	else
-		*out = (struct outcome){ "not_failed", arena_printf(a, "has not failed (%s)", pg_text(&rows, 0, "status")), false };
+		*out = (struct outcome){ "not_failed",
+			arena_printf(a, "has not failed (%s)", pg_text(&rows, 0, "status")), false };
 	return true;
 }
 

@@ -57,8 +57,9 @@ static bool show_run(struct command_run *run, struct err *e)
 const struct command command_show = {
 	.name = "show",
 	.text = "Show one request: what was asked, what happened, the answer",
-	.more = "The timeline has the attempts, what the queue noted (a rescue, a retry), model turns with their tokens, tool "
-		"calls with their duration, and children. \"drover tail\" shows the thoughts.",
+	.more = "The timeline has the attempts, what the queue noted (a rescue, a retry), model turns with "
+		"their tokens, tool calls with their duration, and children. \"drover tail\" shows the "
+		"thoughts.",
 	.words = words,
 	.flags = flags,
 	.options_size = sizeof(struct show_options),

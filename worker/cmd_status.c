@@ -89,9 +89,9 @@ static bool status_run(struct command_run *run, struct err *e)
 const struct command command_status = {
 	.name = "status",
 	.text = "Show queue, workers, times, failures and tokens",
-	.more = "Depth counts what is open now. Times, failures and tokens are of requests that ended in the last hour, p50 and "
-		"p99 of the newest 10,000 of them; rates are of the last minute, claims without second attempts. Exit code 5 "
-		"when no worker lives.",
+	.more = "Depth counts what is open now. Times, failures and tokens are of requests that ended in the "
+		"last hour, p50 and p99 of the newest 10,000 of them; rates are of the last minute, claims "
+		"without second attempts. Exit code 5 when no worker lives.",
 	.flags = flags,
 	.options_size = sizeof(struct status_options),
 	.examples = examples,

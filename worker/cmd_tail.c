@@ -49,15 +49,17 @@ static bool tail_run(struct command_run *run, struct err *e)
 		return true;
 	run->exit = EXIT_NO_MATCH;
 	if (o->session)
-		return FAIL(e, ERR_INPUT, "no_request", "session %s has no request with a log, and none that is open", o->session);
+		return FAIL(e, ERR_INPUT, "no_request", "session %s has no request with a log, and none that is open",
+			o->session);
 	return FAIL(e, ERR_INPUT, "no_request", "there is no request %s", run->words[0]);
 }
 
 const struct command command_tail = {
 	.name = "tail",
 	.text = "Follow what agents think about a request",
-	.more = "Shows every row from the first on, then new ones as they are written, and ends when the request and its "
-		"children have ended. Rows that continue each other are joined. Ctrl-C stops looking, not the request.",
+	.more = "Shows every row from the first on, then new ones as they are written, and ends when the "
+		"request and its children have ended. Rows that continue each other are joined. Ctrl-C "
+		"stops looking, not the request.",
 	.words = words,
 	.flags = flags,
 	.options_size = sizeof(struct tail_options),

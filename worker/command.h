@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A command of the program is one struct: its words, flags and texts are a table that drives parsing, help, man page and
- * completions. main.c lists them all; each cmd_NAME.c defines one.
+ * A command of the program is one struct: its words, flags and texts are a table that drives parsing, help, man page
+ * and completions. main.c lists them all; each cmd_NAME.c defines one.
  */
 #pragma once
 #include "config.h"
@@ -107,7 +107,8 @@ int64_t command_deadline(void); /* for one statement of a person at a terminal *
 int64_t command_id(const struct command_run *run, size_t word); /* of a WORD_ID */
 /* A usage error found late: "drover NAME: message", EXIT_USAGE. Always returns false. */
 bool command_usage(struct command_run *run, struct err *e, const char *format, ...) PRINTF_LIKE(3, 4);
-/* waits. Runs body in a fiber of its own until it ends, or until SIGINT or SIGTERM cancel it: then *stopped, and true. */
+/* waits. Runs body in a fiber of its own until it ends, or until SIGINT or SIGTERM cancel it: then *stopped,
+ * and true. */
 bool command_until_signal(bool (*body)(void *arg, struct err *e), void *arg, bool *stopped, struct err *e);
 
 /* ---- for help: what is the same for all ---- */

@@ -15,7 +15,8 @@ struct pg *command_db(struct command_run *run, struct err *e)
 	struct pg_options o = { c->database.url, "drover", c->database.connect_timeout_ms, c->database.prepare };
 	if (!*o.url) {
 		run->exit = EXIT_USAGE;
-		FAIL(e, ERR_INPUT, "no_database_url", "no database is named; set DATABASE_URL, give --database-url, or write "
+		FAIL(e, ERR_INPUT, "no_database_url",
+			"no database is named; set DATABASE_URL, give --database-url, or write "
 			"database.url into the configuration");
 		return NULL;
 	}
@@ -84,7 +85,8 @@ static bool watch_signals(void *arg, struct err *e)
 bool command_until_signal(bool (*body)(void *arg, struct err *e), void *arg, bool *stopped, struct err *e)
 {
 	struct until u = { .body = body, .arg = arg };
-	bool ok = group_start(&u.group, "body", run_body, &u, e) && group_start(&u.group, "signals", watch_signals, &u, e);
+	bool ok = group_start(&u.group, "body", run_body, &u, e) &&
+		group_start(&u.group, "signals", watch_signals, &u, e);
 	if (!ok)
 		group_cancel(&u.group);
 	ok = group_wait(&u.group, NEVER_MS, e) && ok;

@@ -55,7 +55,8 @@ static void bash_values(const struct script *s, const char *command, const struc
 		if (f->hidden)
 			continue;
 		if (f->is_file)
-			fprintf(s->to, "\t%s\\ --%s) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n", command, f->name);
+			fprintf(s->to, "\t%s\\ --%s) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n", command,
+				f->name);
 		else if (*choices)
 			fprintf(s->to, "\t%s\\ --%s) words='%s' ;;\n", command, f->name, choices);
 		else if (f->argument && !f->value_optional)
@@ -71,8 +72,10 @@ static void bash_commands(const struct script *s, const char *between)
 
 static void complete_bash(const struct script *s)
 {
-	fprintf(s->to, "# generated\n_drover()\n{\n\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-		"\tlocal command= words= i\n\tfor ((i = 1; i < COMP_CWORD; i++)); do\n\t\tcase ${COMP_WORDS[i]} in\n\t\t");
+	fprintf(s->to,
+		"# generated\n_drover()\n{\n\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+		"\tlocal command= words= i\n\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
+		"\t\tcase ${COMP_WORDS[i]} in\n\t\t");
 	bash_commands(s, "|");
 	fprintf(s->to, ") command=${COMP_WORDS[i]}; break ;;\n\t\tesac\n\tdone\n\tcase $command in\n\t'') words='");
 	bash_commands(s, " ");
@@ -102,7 +105,8 @@ static void zsh_flags(const struct script *s, const struct flag *f)
 		const char *argument = f->argument ? arena_printf(s->a, ":%s:%s", f->argument, values) : "";
 		const char *form = f->value_optional ? "=-" : f->argument ? "=" : "";
 		if (!f->hidden)
-			fprintf(s->to, " \\\n\t\t\t'--%s%s[%s]%s%s'", f->name, form, text, f->value_optional ? ":" : "", argument);
+			fprintf(s->to, " \\\n\t\t\t'--%s%s[%s]%s%s'", f->name, form, text, f->value_optional ? ":" : "",
+				argument);
 	}
 }
 

@@ -19,8 +19,8 @@ static bool set_number(const struct flag *f, struct arena *a, const char *text, 
 	bool time = f->type == FLAG_DURATION;
 	bool bare = time && *text && !text[strspn(text, "0123456789")];
 	const char *value = bare ? arena_printf(a, "%ss", text) : text;
-	struct config_option row = { .type = time ? OPTION_DURATION : OPTION_INTEGER, .offset = f->offset, .min = f->min,
-		.max = f->max ? f->max : INT64_MAX };
+	struct config_option row = { .type = time ? OPTION_DURATION : OPTION_INTEGER, .offset = f->offset,
+		.min = f->min, .max = f->max ? f->max : INT64_MAX };
 	if (option_set(&row, a, str_of(value), options, e))
 		return true;
 	return err_prefix(e, "--%s %s: ", f->name, f->argument);

@@ -38,7 +38,8 @@ static void put_flags(FILE *to, const char *title, const struct flag *flags)
 		const char *notes = flag_notes(a, f);
 		const char *text = *notes ? arena_printf(a, "%s (%s)", f->text, notes) : f->text;
 		if (!f->hidden)
-			put_row(to, arena_printf(a, "%s%s", f->letter ? "" : "    ", flag_form(a, f)), FLAG_WIDTH, text);
+			put_row(to, arena_printf(a, "%s%s", f->letter ? "" : "    ", flag_form(a, f)), FLAG_WIDTH,
+				text);
 	}
 }
 

@@ -73,7 +73,8 @@ static void put_options(FILE *to)
 	struct option_names all;
 	option_names(a, &all);
 	put_section(to, "CONFIGURATION");
-	put_roff(to, "A YAML file with a section for each word before the dot. Each option may come from the environment "
+	put_roff(to,
+		"A YAML file with a section for each word before the dot. Each option may come from the environment "
 		"instead, and wins over the file then. \"drover --config-sample\" prints a file with all of them.\n");
 	for (size_t i = 0; i < all.n; i++) {
 		const struct config_option *o = all.names[i].option;
@@ -100,7 +101,8 @@ void command_print_man(FILE *to, const struct command *const *commands)
 	put_section(to, "SYNOPSIS");
 	fprintf(to, ".B drover\n[OPTION]... COMMAND [OPTION]... [WORD]...\n");
 	put_section(to, "DESCRIPTION");
-	put_roff(to, "An app inserts a row into agent_requests; a worker claims it, runs the agent, streams what the agent "
+	put_roff(to,
+		"An app inserts a row into agent_requests; a worker claims it, runs the agent, streams what the agent "
 		"thinks into agent_logs, and writes the result into the row.\n");
 	put_section(to, "COMMANDS");
 	for (const struct command *const *c = commands; *c; c++)

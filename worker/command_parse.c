@@ -158,7 +158,8 @@ static bool check_word(struct parsing *p, const struct word *w, const char *text
 {
 	int64_t id;
 	if (w->type == WORD_ID && (!str_to_i64(str_of(text), &id) || id < 1))
-		return fail_usage(p, "%s must be the number of a request, not %s", w->name, print_clean(p->a, text, 40));
+		return fail_usage(p, "%s must be the number of a request, not %s", w->name,
+			print_clean(p->a, text, 40));
 	if (w->type == WORD_COMMAND && !command_find(p->commands, text))
 		return fail_command(p, text);
 	return utf8_valid(str_of(text)) || fail_usage(p, "%s is not UTF-8", w->name);

@@ -20,14 +20,15 @@ void doctor_check_connection(struct doctor *d)
 	d->db = command_db(d->run, &e);
 	d->run->exit = EXIT_DONE;
 	if (d->db)
-		doctor_say(d, DOCTOR_OK, "connection", NULL, "%s, after %lld ms", config_redact_url(d->a, c->database.url),
-			(long long)(clock_ms() - start));
+		doctor_say(d, DOCTOR_OK, "connection", NULL, "%s, after %lld ms",
+			config_redact_url(d->a, c->database.url), (long long)(clock_ms() - start));
 	else if (!*c->database.url)
 		doctor_say(d, DOCTOR_WRONG, "connection", "set DATABASE_URL, or database.url in the configuration",
 			"no database is named");
 	else
-		doctor_say(d, DOCTOR_WRONG, "connection", "is the server up, the address right, the role allowed to log in?",
-			"%s: %s", config_redact_url(d->a, c->database.url), e.msg);
+		doctor_say(d, DOCTOR_WRONG, "connection",
+			"is the server up, the address right, the role allowed to log in?", "%s: %s",
+			config_redact_url(d->a, c->database.url), e.msg);
 }
 
 /* ---- the server ---- */
@@ -39,10 +40,11 @@ static void judge_version(struct doctor *d, const struct pg_rows *r)
 	doctor_say(d, old ? DOCTOR_WRONG : DOCTOR_OK, "server", old ? "use Postgres 15 or newer" : NULL, "Postgres %s",
 		pg_text(r, 0, "version"));
 	if (!utf8)
-		doctor_say(d, DOCTOR_WRONG, "server", "create the database with encoding UTF8", "the database's encoding is %s",
-			pg_text(r, 0, "encoding"));
+		doctor_say(d, DOCTOR_WRONG, "server", "create the database with encoding UTF8",
+			"the database's encoding is %s", pg_text(r, 0, "encoding"));
 	if (pg_bool(r, 0, "standby"))
-		doctor_say(d, DOCTOR_WRONG, "server", "give the address of the primary", "it is a standby: nothing can be written");
+		doctor_say(d, DOCTOR_WRONG, "server", "give the address of the primary",
+			"it is a standby: nothing can be written");
 }
 
 static void judge_role(struct doctor *d, const struct pg_rows *r)
@@ -50,7 +52,8 @@ static void judge_role(struct doctor *d, const struct pg_rows *r)
 	const char *role = pg_text(r, 0, "role");
 	bool super = pg_bool(r, 0, "rolsuper"), bypass = pg_bool(r, 0, "rolbypassrls");
 	if (super || bypass)
-		doctor_say(d, DOCTOR_WARN, "role", "let workers log in as drover_worker (alter role drover_worker password ...)",
+		doctor_say(d, DOCTOR_WARN, "role",
+			"let workers log in as drover_worker (alter role drover_worker password ...)",
 			"%s %s: row level security does not bind it", role, super ? "is a superuser" : "has BYPASSRLS");
 	else
 		doctor_say(d, DOCTOR_OK, "role", NULL, "%s", role);
@@ -78,8 +81,8 @@ static void judge_clock(struct doctor *d, int64_t before, int64_t server, int64_
 	int64_t skew = server - (before + after) / 2, unsure = (after - before) / 2;
 	bool off = skew > SKEW_MS + unsure || skew < -SKEW_MS - unsure;
 	doctor_say(d, off ? DOCTOR_WARN : DOCTOR_OK, "clock", off ? "let both take their time from NTP" : NULL,
-		"the server's is %lld ms %s of ours, give or take %lld", (long long)llabs(skew), skew < 0 ? "behind" : "ahead",
-		(long long)unsure);
+		"the server's is %lld ms %s of ours, give or take %lld", (long long)llabs(skew),
+		skew < 0 ? "behind" : "ahead", (long long)unsure);
 }
 
 void doctor_check_server(struct doctor *d)
@@ -90,8 +93,8 @@ void doctor_check_server(struct doctor *d)
 	bool ok = pg_query(d->db, d->a, &sql_doctor_server, PG_NO_ARGS, command_deadline(), NULL, &e);
 	int64_t before = now_ms();
 	if (!ok || !pg_query(d->db, d->a, &sql_doctor_server, PG_NO_ARGS, command_deadline(), &r, &e)) {
-		doctor_say(d, DOCTOR_WRONG, "server", "through a pooler in transaction mode set database.prepare to false", "%s",
-			e.msg);
+		doctor_say(d, DOCTOR_WRONG, "server",
+			"through a pooler in transaction mode set database.prepare to false", "%s", e.msg);
 		return;
 	}
 	int64_t after = now_ms();
@@ -128,7 +131,8 @@ static size_t check_list(struct doctor *d, const struct sql *const *list, size_t
 		if (pg_prepare_check(d->db, list[n], command_deadline(), &e))
 			continue;
 		++*failed;
-		doctor_say(d, DOCTOR_WRONG, "statement", "is drover of the same version as the migrations?", "%s", e.msg);
+		doctor_say(d, DOCTOR_WRONG, "statement", "is drover of the same version as the migrations?", "%s",
+			e.msg);
 	}
 	return n;
 }
@@ -137,7 +141,8 @@ void doctor_check_statements(struct doctor *d)
 {
 	size_t failed = 0;
 	if (!d->migrated) {
-		doctor_say(d, DOCTOR_WARN, "statements", "run drover migrate, then doctor again", "not checked without migrations");
+		doctor_say(d, DOCTOR_WARN, "statements", "run drover migrate, then doctor again",
+			"not checked without migrations");
 		return;
 	}
 	size_t n = check_list(d, queue_sql_all, &failed) + check_list(d, agents_sql_all, &failed) +
@@ -171,7 +176,8 @@ void doctor_check_listen(struct doctor *d)
 {
 	struct err e = { 0 };
 	if (!d->config->database.listen) {
-		doctor_say(d, DOCTOR_OK, "listen", NULL, "database.listen is off: workers look for work every worker.poll");
+		doctor_say(d, DOCTOR_OK, "listen", NULL,
+			"database.listen is off: workers look for work every worker.poll");
 		return;
 	}
 	struct pg *listener = command_db(d->run, &e);
@@ -179,6 +185,8 @@ void doctor_check_listen(struct doctor *d)
 	if (listener && notify_arrives(d, listener, &e))
 		doctor_say(d, DOCTOR_OK, "listen", NULL, "a notification arrives");
 	else
-		doctor_say(d, DOCTOR_WRONG, "listen", "connect without the pooler, or through it in session mode, or set "
-			"database.listen and database.prepare to false", "a notification does not arrive: %s", e.msg);
+		doctor_say(d, DOCTOR_WRONG, "listen",
+			"connect without the pooler, or through it in session mode, or set "
+			"database.listen and database.prepare to false",
+			"a notification does not arrive: %s", e.msg);
 }

@@ -27,8 +27,9 @@ void doctor_check_limits(struct doctor *d)
 	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
 		return;
 	bool few = files.rlim_cur != RLIM_INFINITY && (int64_t)files.rlim_cur < need;
-	doctor_say(d, few ? DOCTOR_WARN : DOCTOR_OK, "files", few ? "raise it (ulimit -n, LimitNOFILE=), or lower worker.slots"
-		: NULL, "%lld open files are allowed; %lld slots may need %lld", (long long)files.rlim_cur,
+	doctor_say(d, few ? DOCTOR_WARN : DOCTOR_OK, "files",
+		few ? "raise it (ulimit -n, LimitNOFILE=), or lower worker.slots" : NULL,
+		"%lld open files are allowed; %lld slots may need %lld", (long long)files.rlim_cur,
 		(long long)d->config->worker.slots, (long long)need);
 }
 
@@ -43,10 +44,12 @@ void doctor_check_key(struct doctor *d)
 	if (*c->model.api_key)
 		doctor_say(d, DOCTOR_OK, "model key", NULL, "there is one");
 	else if (is_real_provider(c))
-		doctor_say(d, DOCTOR_WRONG, "model key", "set ANTHROPIC_API_KEY, or model.api_key_file in the configuration",
-			"none, and %s wants one", c->model.base_url);
+		doctor_say(d, DOCTOR_WRONG, "model key",
+			"set ANTHROPIC_API_KEY, or model.api_key_file in the configuration", "none, and %s wants one",
+			c->model.base_url);
 	else
-		doctor_say(d, DOCTOR_OK, "model key", NULL, "none is sent to %s", config_redact_url(d->a, c->model.base_url));
+		doctor_say(d, DOCTOR_OK, "model key", NULL, "none is sent to %s",
+			config_redact_url(d->a, c->model.base_url));
 }
 
 static void http_end(void *h)
@@ -60,13 +63,15 @@ void doctor_check_model(struct doctor *d)
 	struct err e = { 0 };
 	struct http_reply reply;
 	const struct config *c = d->config;
-	struct http_limits limits = { .connect_ms = c->model.connect_timeout_ms, .total_ms = MODEL_MS, .body_bytes = 65536 };
+	struct http_limits limits = { .connect_ms = c->model.connect_timeout_ms, .total_ms = MODEL_MS,
+		.body_bytes = 65536 };
 	struct http_request rq = { .method = "HEAD", .url = c->model.base_url, .limits = limits };
 	struct http *h = http_new();
 	arena_defer(d->a, http_end, h);
 	if (http_call(h, d->a, &rq, NULL, deadline_in(MODEL_MS), &reply, &e))
 		doctor_say(d, DOCTOR_OK, "model", NULL, "%s answers", config_redact_url(d->a, c->model.base_url));
 	else
-		doctor_say(d, DOCTOR_WRONG, "model", "is model.base_url right, and does a firewall or proxy stand between?",
-			"%s: %s", config_redact_url(d->a, c->model.base_url), e.msg);
+		doctor_say(d, DOCTOR_WRONG, "model",
+			"is model.base_url right, and does a firewall or proxy stand between?", "%s: %s",
+			config_redact_url(d->a, c->model.base_url), e.msg);
 }

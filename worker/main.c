@@ -6,8 +6,19 @@
 
 /* In the order of the help: what runs the pool, what looks at it, what acts on requests. */
 static const struct command *const commands[] = {
-	&command_worker,  &command_dev,    &command_migrate, &command_doctor, &command_status,       &command_show, &command_tail,
-	&command_enqueue, &command_cancel, &command_retry,   &command_mock_model, &command_help, NULL,
+	&command_worker,
+	&command_dev,
+	&command_migrate,
+	&command_doctor,
+	&command_status,
+	&command_show,
+	&command_tail,
+	&command_enqueue,
+	&command_cancel,
+	&command_retry,
+	&command_mock_model,
+	&command_help,
+	NULL,
 };
 
 int main(int argc, char **argv)

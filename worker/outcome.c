@@ -18,7 +18,8 @@ static void tell(const struct command_run *run, int64_t id, const struct outcome
 }
 
 bool outcome_each(struct command_run *run,
-	bool (*act)(struct pg *db, struct arena *a, int64_t id, struct outcome *out, struct err *e), bool json, struct err *e)
+	bool (*act)(struct pg *db, struct arena *a, int64_t id, struct outcome *out, struct err *e), bool json,
+	struct err *e)
 {
 	struct pg *db = command_db(run, e);
 	for (size_t i = 0; db && i < run->n_words; i++) {

@@ -9,6 +9,7 @@ struct outcome {
 	bool matched;
 };
 
-/* waits. Does it to each word of the command line, which are ids. One that did not match makes the exit EXIT_NO_MATCH. */
+/* waits. Does it to each word of the command line, which are ids. One that did not match: exit is EXIT_NO_MATCH. */
 bool outcome_each(struct command_run *run,
-	bool (*act)(struct pg *db, struct arena *a, int64_t id, struct outcome *out, struct err *e), bool json, struct err *e);
+	bool (*act)(struct pg *db, struct arena *a, int64_t id, struct outcome *out, struct err *e), bool json,
+	struct err *e);

@@ -81,7 +81,8 @@ static const char *blocked_by(struct arena *a, const struct shown *s)
 	if (pg_text(&s->blocker, 0, "before_id"))
 		return arena_printf(a, "request %s before it in its session (%s)", pg_text(&s->blocker, 0, "before_id"),
 			pg_text(&s->blocker, 0, "before_phase"));
-	return pg_bool(&s->blocker, 0, "worker_lives") ? "a worker" : "a worker, but none lives: drover worker starts one";
+	return pg_bool(&s->blocker, 0, "worker_lives") ? "a worker"
+						       : "a worker, but none lives: drover worker starts one";
 }
 
 static const char *waits_for(struct arena *a, const struct shown *s)
@@ -91,7 +92,8 @@ static const char *waits_for(struct arena *a, const struct shown *s)
 		return s->blocker.n ? blocked_by(a, s) : "a worker";
 	if (strcmp(phase, "scheduled") == 0 || strcmp(phase, "retry_wait") == 0) {
 		int64_t due = pg_i64(&s->request, 0, "due_ms");
-		return due > 0 ? arena_printf(a, "its time, in %s", print_duration(a, due)) : "its time, which has come: a worker";
+		return due > 0 ? arena_printf(a, "its time, in %s", print_duration(a, due))
+			       : "its time, which has come: a worker";
 	}
 	if (strcmp(phase, "waiting_children") == 0 || strcmp(phase, "waiting_dependencies") == 0)
 		return arena_printf(a, "%s more requests to end", value(s, "waits_on"));
@@ -142,7 +144,8 @@ static enum print_style event_style(const char *event, const char *status)
 static void print_event(const struct printer *p, struct arena *a, const struct pg_rows *t, int i)
 {
 	const char *event = pg_text(t, i, "event"), *what = pg_text(t, i, "what"), *status = pg_text(t, i, "status");
-	bool is_attempt = strcmp(event, "attempt") == 0, is_step = strcmp(event, "tool") == 0 || strcmp(event, "turn") == 0;
+	bool is_attempt = strcmp(event, "attempt") == 0;
+	bool is_step = strcmp(event, "tool") == 0 || strcmp(event, "turn") == 0;
 	print_styled(p, STYLE_DIM, "  %*s  ", TIME_WIDTH, print_duration(a, pg_i64(t, i, "after_ms")));
 	print_brief(p, event_style(event, status), event, 0);
 	if (is_attempt)
@@ -162,7 +165,8 @@ static void print_event(const struct printer *p, struct arena *a, const struct p
 
 static void print_child(const struct printer *p, struct arena *a, const struct pg_rows *c, int i)
 {
-	const char *status = pg_text(c, i, "status"), *after = pg_text(c, i, "depends_on"), *code = pg_text(c, i, "error_code");
+	const char *status = pg_text(c, i, "status"), *after = pg_text(c, i, "depends_on"),
+		   *code = pg_text(c, i, "error_code");
 	fprintf(p->to, "%*s%s ", 2 * (int)pg_i64(c, i, "depth"), "", pg_text(c, i, "id"));
 	print_brief(p, STYLE_BOLD, pg_text(c, i, "type"), 0);
 	print_styled(p, status_style(status), " %s", pg_text(c, i, "phase"));

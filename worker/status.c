@@ -111,9 +111,16 @@ static void print_worker(struct print_table *t, struct arena *a, const struct pg
 static void print_workers(const struct printer *p, struct arena *a, const struct status *s)
 {
 	static const struct print_column columns[] = {
-		{ "worker", ALIGN_LEFT }, { "state", ALIGN_LEFT }, { "load", ALIGN_RIGHT }, { "heartbeat", ALIGN_RIGHT },
-		{ "lease", ALIGN_RIGHT }, { "claimed", ALIGN_RIGHT }, { "finished", ALIGN_RIGHT }, { "up", ALIGN_RIGHT },
-		{ "version", ALIGN_LEFT }, { 0 },
+		{ "worker", ALIGN_LEFT },
+		{ "state", ALIGN_LEFT },
+		{ "load", ALIGN_RIGHT },
+		{ "heartbeat", ALIGN_RIGHT },
+		{ "lease", ALIGN_RIGHT },
+		{ "claimed", ALIGN_RIGHT },
+		{ "finished", ALIGN_RIGHT },
+		{ "up", ALIGN_RIGHT },
+		{ "version", ALIGN_LEFT },
+		{ 0 },
 	};
 	struct print_table *t = print_table_new(a, columns);
 	for (int i = 0; i < s->workers.n; i++)
@@ -128,7 +135,8 @@ static void print_workers(const struct printer *p, struct arena *a, const struct
 static void print_hour(const struct printer *p, struct arena *a, const struct status *s)
 {
 	print_title(p, "Last hour");
-	fprintf(p->to, "  %s completed, %s failed\n", number(a, &s->ended, "completed"), number(a, &s->ended, "failed"));
+	fprintf(p->to, "  %s completed, %s failed\n", number(a, &s->ended, "completed"),
+		number(a, &s->ended, "failed"));
 	fprintf(p->to, "  waited p50 %s, p99 %s; ran p50 %s, p99 %s\n", duration(a, &s->times, 0, "wait_p50_ms"),
 		duration(a, &s->times, 0, "wait_p99_ms"), duration(a, &s->times, 0, "run_p50_ms"),
 		duration(a, &s->times, 0, "run_p99_ms"));
@@ -140,7 +148,11 @@ static void print_hour(const struct printer *p, struct arena *a, const struct st
 static void print_failures(const struct printer *p, struct arena *a, const struct status *s)
 {
 	static const struct print_column columns[] = {
-		{ "error_code", ALIGN_LEFT }, { "requests", ALIGN_RIGHT }, { "newest", ALIGN_RIGHT }, { "ago", ALIGN_RIGHT }, { 0 },
+		{ "error_code", ALIGN_LEFT },
+		{ "requests", ALIGN_RIGHT },
+		{ "newest", ALIGN_RIGHT },
+		{ "ago", ALIGN_RIGHT },
+		{ 0 },
 	};
 	struct print_table *t = print_table_new(a, columns);
 	for (int i = 0; i < s->failures.n; i++) {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+/* These two evaluate an argument twice: no calls in them. */
 #define MIN_OF(a, b) ((a) < (b) ? (a) : (b))
 #define MAX_OF(a, b) ((a) > (b) ? (a) : (b))
 #define PRINTF_LIKE(nth, first) __attribute__((format(printf, nth, first)))

@@ -40,7 +40,8 @@ static struct http_exchange *exchange_new(struct http_server *s, struct MHD_Conn
 {
 	struct arena *a = arena_new();
 	struct http_exchange *x = arena_alloc(a, sizeof(*x));
-	*x = (struct http_exchange){ .server = s, .connection = c, .arena = a, .next = s->exchanges, .link = &s->exchanges };
+	*x = (struct http_exchange){ .server = s, .connection = c, .arena = a,
+		.next = s->exchanges, .link = &s->exchanges };
 	if (x->next)
 		x->next->link = &x->next;
 	s->exchanges = x;

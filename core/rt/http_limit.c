@@ -33,7 +33,8 @@ bool http_fail_due(const struct http_transfer *t, struct err *e)
 	else if (t->step == HTTP_SENT)
 		FAIL(e, ERR_TIMEOUT, "first_byte_timeout", "no answer within %ld ms", (long)l->first_byte_ms);
 	else
-		FAIL(e, ERR_TIMEOUT, "stall_timeout", "silent for %ld ms after %zu bytes", (long)l->stall_ms, t->received);
+		FAIL(e, ERR_TIMEOUT, "stall_timeout", "silent for %ld ms after %zu bytes",
+			(long)l->stall_ms, t->received);
 	return http_fail_prefix(t, e);
 }
 
@@ -84,7 +85,8 @@ bool http_result(const struct http_transfer *t, struct err *e)
 	else if (t->step > HTTP_CONNECT)
 		fail_midway(t, why, e);
 	else if (t->result == CURLE_OPERATION_TIMEDOUT)
-		FAIL(e, ERR_TIMEOUT, "connect_timeout", "no connection within %ld ms", (long)t->request->limits.connect_ms);
+		FAIL(e, ERR_TIMEOUT, "connect_timeout", "no connection within %ld ms",
+			(long)t->request->limits.connect_ms);
 	else
 		fail_unreachable(t, why, e);
 	return http_fail_prefix(t, e);

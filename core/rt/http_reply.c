@@ -54,7 +54,8 @@ static bool header_keep(struct http_transfer *t, struct str line)
 		return true;
 	str_next(&line, ':', &name);
 	size_t start = t->head->n;
-	if (!buf_add(t->head, name) || !buf_add(t->head, end) || !buf_add(t->head, str_trim(line)) || !buf_add(t->head, end))
+	if (!buf_add(t->head, name) || !buf_add(t->head, end) || !buf_add(t->head, str_trim(line))
+		|| !buf_add(t->head, end))
 		return FAIL(&t->failure, ERR_INPUT, "http_head_too_large", "head of the response is over %d bytes",
 			HTTP_HEAD_BYTES);
 	for (size_t i = start; i < start + name.n; i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a handler sees of its request, and how it answers: written pieces wait in a buffer until the connection takes them. */
+/* What a handler sees of its request, and how it answers: written pieces wait in a buffer for the connection. */
 #include "http_server_impl.h"
 #include <strings.h>
 #include <sys/socket.h>
@@ -31,7 +31,7 @@ struct str http_exchange_body(const struct http_exchange *x)
 
 /* ---- the connection takes ---- */
 
-/* Disconnecting a TCP socket sends the reset at once; a lingering close would come after libmicrohttpd's own shutdown. */
+/* Disconnecting a TCP socket sends the reset at once; a close would come after libmicrohttpd's own shutdown. */
 void http_exchange_abort(struct MHD_Connection *c)
 {
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -99,12 +99,13 @@ bool http_respond(struct http_exchange *x, int status, const char *content_type,
 	struct err *e)
 {
 	if (x->responded)
-		return FAIL(e, ERR_BUG, "http_responded_twice", "%s %s: the response has begun already", x->method, x->path);
+		return FAIL(e, ERR_BUG, "http_responded_twice", "%s %s: the response has begun already", x->method,
+			x->path);
 	if (!x->connection)
 		return fail_gone(x, e);
 	if (!response_queue(x, status, response_new(x, content_type, headers)))
-		return FAIL(e, ERR_BUG, "http_bad_response", "%s %s: status %d or a header of the response is not allowed",
-			x->method, x->path, status);
+		return FAIL(e, ERR_BUG, "http_bad_response",
+			"%s %s: status %d or a header of the response is not allowed", x->method, x->path, status);
 	x->responded = true;
 	x->no_body = x->no_body || status == MHD_HTTP_NO_CONTENT || status == MHD_HTTP_NOT_MODIFIED;
 	http_exchange_resume(x);

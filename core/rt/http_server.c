@@ -98,8 +98,8 @@ static int listen_open(const char *host, int wanted, int *port, struct err *e)
 	struct sockaddr_storage address;
 	socklen_t n = address_read(host, wanted, &address);
 	if (!n || wanted < 0 || wanted > 65535) {
-		FAIL(e, ERR_INPUT, "bad_address", "cannot listen on %s:%d: an IP address and a port up to 65535 are needed", host,
-			wanted);
+		FAIL(e, ERR_INPUT, "bad_address", 
+			"cannot listen on %s:%d: an IP address and a port up to 65535 are needed", host, wanted);
 		return -1;
 	}
 	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -111,7 +111,8 @@ static int listen_open(const char *host, int wanted, int *port, struct err *e)
 	return -1;
 }
 
-static void on_connection(void *server, struct MHD_Connection *c, void **context, enum MHD_ConnectionNotificationCode why)
+static void on_connection(void *server, struct MHD_Connection *c, void **context,
+	enum MHD_ConnectionNotificationCode why)
 {
 	struct http_server *s = server;
 	(void)c, (void)context;

@@ -16,7 +16,7 @@ struct http_server {
 	size_t body_bytes;
 	int port;
 	struct http_exchange *exchanges;
-	bool run_again; /* something ended: libmicrohttpd closes, and listens again, at its next run, and asks for none */
+	bool run_again; /* something ended: libmicrohttpd closes, and listens again, at a run it does not ask for */
 };
 
 enum { HTTP_OUT_BYTES = 64 * 1024 };

@@ -70,7 +70,8 @@ static bool is_literal(const char *host)
 
 static bool is_loopback(const char *host)
 {
-	return strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 || (is_literal(host) && strncmp(host, "127.", 4) == 0);
+	return strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0
+		|| (is_literal(host) && strncmp(host, "127.", 4) == 0);
 }
 
 static bool is_ascii(const char *text)
@@ -115,12 +116,11 @@ static bool is_token(const char *text)
 	return text[0] && text[strspn(text, allowed)] == '\0';
 }
 
-static bool header_add(struct http_transfer *t, const char *line)
+static void header_add(struct http_transfer *t, const char *line)
 {
-	struct curl_slist *longer = curl_slist_append(t->headers, line);
-	if (longer)
-		t->headers = longer;
-	return longer != NULL;
+	t->headers = curl_slist_append(t->headers, line);
+	if (!t->headers)
+		abort(); /* out of memory */
 }
 
 static bool has_header(const struct http_header *h, const char *name)
@@ -136,8 +136,9 @@ static bool headers_build(struct http_transfer *t, struct err *e)
 	const struct http_header *first = t->request->headers;
 	for (const struct http_header *h = first; h && h->name; h++) {
 		if (!is_token(h->name) || !h->value || strpbrk(h->value, "\r\n") || h - first >= HEADERS_MAX)
-			return FAIL(e, ERR_INPUT, "http_bad_header", "%s %s: request header %ld is not allowed: a name of letters,"
-				" a value of one line, at most %d headers", t->method, t->place, (long)(h - first) + 1, HEADERS_MAX);
+			return FAIL(e, ERR_INPUT, "http_bad_header",
+				"%s %s: request header %ld is refused: a name of letters, a line of value, at most %d",
+				t->method, t->place, (long)(h - first) + 1, HEADERS_MAX);
 		header_add(t, arena_printf(t->arena, h->value[0] ? "%s: %s" : "%s;", h->name, h->value));
 	}
 	if (!has_header(first, "content-type"))

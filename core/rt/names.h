@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside core/rt only: host names to addresses, on libuv's own few threads. libcurl and hiredis would start a thread for
- * each lookup or block the loop; here askers of one name share one lookup, and an answer is kept for a minute.
+ * Inside core/rt only: host names to addresses, on libuv's own few threads. libcurl and hiredis would start a
+ * thread for each lookup or block the loop; here askers of one name share one lookup, and an answer is kept for
+ * a minute.
  */
 #pragma once
 #include "arena.h"

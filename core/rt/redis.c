@@ -59,8 +59,8 @@ static bool words_count(const char *const *words, int *n, struct err *e)
 	for (*n = 0; *n <= WORDS_MAX && words[*n];)
 		++*n;
 	if (*n == 0 || *n > WORDS_MAX || is_subscription(words[0]))
-		return FAIL(e, ERR_INPUT, "redis_bad_command", "a Redis command has 1 to %d words and is no subscription",
-			WORDS_MAX);
+		return FAIL(e, ERR_INPUT, "redis_bad_command",
+			"a Redis command has 1 to %d words and is no subscription", WORDS_MAX);
 	return true;
 }
 
@@ -132,9 +132,11 @@ static bool address_read(struct arena *a, const char *text, struct address *to, 
 	arena_defer(a, url_end, url);
 	bool ok = curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK
 		&& str_is(str_of(url_part(a, url, CURLUPART_SCHEME)), "redis");
-	const char *port = ok ? url_part(a, url, CURLUPART_PORT) : NULL, *path = ok ? url_part(a, url, CURLUPART_PATH) : NULL;
+	const char *port = ok ? url_part(a, url, CURLUPART_PORT) : NULL;
+	const char *path = ok ? url_part(a, url, CURLUPART_PATH) : NULL;
 	*to = (struct address){ .host = url_part(a, url, CURLUPART_HOST), .user = url_part(a, url, CURLUPART_USER),
-		.password = url_part(a, url, CURLUPART_PASSWORD), .db = path && path[0] == '/' ? path + 1 : "", .port = 6379 };
+		.password = url_part(a, url, CURLUPART_PASSWORD),
+		.db = path && path[0] == '/' ? path + 1 : "", .port = 6379 };
 	int64_t db = 0;
 	ok = ok && to->host && (!port || str_to_i64(str_of(port), &to->port))
 		&& (!to->db[0] || (str_to_i64(str_of(to->db), &db) && db >= 0));

@@ -11,7 +11,8 @@ with owner as materialized ( -- locked: it cannot be taken for dead while it tak
 			not exists (select from public.agent_requests b where b.session_id = r.session_id and b.parent_id is null
 				and b.status = 'processing' and b.id <> r.id)
 			and not exists (select from public.agent_requests b where b.session_id = r.session_id and b.parent_id is null
-				and b.status = 'queued' and b.phase <> 'scheduled' and b.id < r.id)))
+				and b.status = 'queued' and b.phase <> 'scheduled'
+				and (b.session_id, b.id) < (r.session_id, r.id)))) -- as a row, so that no other index can serve it
 	order by r.priority, r.id
 	limit $2::integer
 	for update of r skip locked
@@ -19,7 +20,7 @@ with owner as materialized ( -- locked: it cannot be taken for dead while it tak
 	update public.agent_requests r
 	set status = 'processing', phase = 'running', version = r.version + 1, attempt = r.attempt + 1, worker_id = $1::uuid,
 		started_at = coalesce(r.started_at, clock_timestamp()), error = null, error_code = null
-	from head where r.id = head.id
+	where r.id = any (array(select head.id from head)) -- a join might be planned to read all that ever ran
 	returning r.*
 )
 select c.id, c.version, c.attempt, c.type, c.request, c.context, c.session_id, c.user_id, c.workspace_id, c.dry_run,

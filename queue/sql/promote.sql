@@ -6,7 +6,7 @@ with due as (
 	order by r.run_at limit $1::integer
 	for update skip locked
 ), promoted as (
-	update public.agent_requests r set phase = 'ready' from due where r.id = due.id returning r.id
+	update public.agent_requests r set phase = 'ready' where r.id = any (array(select due.id from due)) returning r.id
 )
 select (select count(*) from promoted) as promoted,
 	(select ceil(extract(epoch from min(r.run_at) - clock_timestamp()) * 1000)::bigint from public.agent_requests r

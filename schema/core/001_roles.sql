@@ -21,6 +21,9 @@ $$;
 
 -- Statements of the worker are prepared once; a custom plan would be made anew each time and may flip on stale statistics.
 alter role drover_worker set plan_cache_mode = force_generic_plan;
+-- Such a plan may have been made while a table was empty, and is kept while it fills. Its costs are guesses: no reason to compile.
+alter role drover_worker set enable_seqscan = off;
+alter role drover_worker set jit = off;
 alter role drover_worker set statement_timeout = '60s';
 alter role drover_worker set idle_in_transaction_session_timeout = '60s';
 -- A worker that was killed must not leave its last statement running.

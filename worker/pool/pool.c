@@ -11,6 +11,17 @@ static const char *host_name(struct arena *a)
 	return arena_text(a, str_of(name));
 }
 
+static const cJSON **define_all(struct arena *a, const struct agent *const *agents)
+{
+	size_t n = 0;
+	while (agents[n])
+		n++;
+	const cJSON **all = arena_alloc(a, (n + 1) * sizeof(*all));
+	for (size_t i = 0; i < n; i++)
+		all[i] = agent_definitions(a, agents[i], agents);
+	return all;
+}
+
 struct pool *pool_new(const struct pool_config *config)
 {
 	struct pool *p = mem_alloc(sizeof(*p));
@@ -23,6 +34,7 @@ struct pool *pool_new(const struct pool_config *config)
 	p->db = pg_pool_new(&p->pg, config->connections);
 	p->control = pg_pool_new(&p->pg, CONTROL_CONNECTIONS);
 	p->model = (struct model){ .http = http_new(), .config = config->model };
+	p->definitions = define_all(p->arena, config->agents);
 	p->running.keep_going = true;
 	return p;
 }

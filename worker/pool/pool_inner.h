@@ -27,8 +27,9 @@ struct pool {
 	char worker_id[UUID_TEXT];
 	struct pg_options pg;
 	struct pg_pool *db;      /* agents, tools, fates */
-	struct pg_pool *control; /* claim, lease, upkeep, log: never behind a tool */
+	struct pg_pool *control; /* claim, lease, upkeep, log: never behind a run */
 	struct model model;
+	const cJSON **definitions; /* of config->agents, in the same order */
 
 	struct run *runs;
 	struct run *ended;       /* kept while a flush is under way */

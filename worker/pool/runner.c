@@ -105,6 +105,14 @@ static struct agent_limits limits_of(const struct agent *agent, const struct age
 	};
 }
 
+static const cJSON *definitions_of(const struct pool *p, const struct agent *agent)
+{
+	size_t i = 0;
+	while (p->config->agents[i] != agent)
+		i++;
+	return p->definitions[i];
+}
+
 static struct agent_run agent_run_of(struct run *r, const struct agent *agent)
 {
 	const struct queue_request *q = &r->request;
@@ -112,6 +120,7 @@ static struct agent_run agent_run_of(struct run *r, const struct agent *agent)
 	return (struct agent_run){
 		.agent = agent,
 		.agents = r->pool->config->agents,
+		.definitions = definitions_of(r->pool, agent),
 		.arena = r->arena,
 		.db = r->pool->db,
 		.model = &r->pool->model,
@@ -261,9 +270,10 @@ static bool write_outcome(struct run *r, struct pg *db, struct arena *a, const s
 static bool write_once(struct run *r, const struct outcome *o, struct err *e)
 {
 	ARENA_SCOPE(tmp);
-	struct pg *db = pg_get(r->pool->control, deadline_in(SHORT_MS), e);
+	/* not the pool's own connections: a thousand ends at once must not keep the lease waiting */
+	struct pg *db = pg_get(r->pool->db, deadline_in(SHORT_MS), e);
 	bool ok = db && write_outcome(r, db, tmp, o, e);
-	pg_put(r->pool->control, db);
+	pg_put(r->pool->db, db);
 	return ok;
 }
 

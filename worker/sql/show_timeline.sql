@@ -1,14 +1,15 @@
 -- What happened to a request, in order: its own times, attempts, notes of the queue, turns, tools.
 -- $1 id
 with happened as (
-	select r.created_at as at, 0 as rank, null::integer as attempt, 'created' as event, r.type as what, null::text as status,
-		null::bigint as tokens, null::bigint as duration_ms
+	select r.created_at as at, 0 as rank, null::integer as attempt, 'created' as event, r.type as what,
+		null::text as status, null::bigint as tokens, null::bigint as duration_ms
 	from public.agent_requests r where r.id = $1::bigint
 	union all
 	select r.started_at, 1, null, 'started', null, null, null, null
 	from public.agent_requests r where r.id = $1 and r.started_at is not null
 	union all
-	select min(l."timestamp"), 2, l.attempt, 'attempt', min(l.agent_name) filter (where l.agent_name <> 'drover'), null, null, null
+	select min(l."timestamp"), 2, l.attempt, 'attempt', min(l.agent_name) filter (where l.agent_name <> 'drover'),
+		null, null, null
 	from public.agent_logs l where l.request_id = $1 and l.attempt > 0 group by l.attempt
 	union all
 	select l."timestamp", 3, l.attempt, 'note', l.message, l.kind, null, null
@@ -28,7 +29,7 @@ with happened as (
 	select r.finished_at, 7, null, r.phase, r.error_code, r.status, null, null
 	from public.agent_requests r where r.id = $1 and r.finished_at is not null
 )
-select h.at, (extract(epoch from h.at - min(h.at) over ()) * 1000)::bigint as after_ms, h.attempt, h.event, h.what, h.status,
-	h.tokens, h.duration_ms
+select h.at, (extract(epoch from h.at - min(h.at) over ()) * 1000)::bigint as after_ms, h.attempt, h.event, h.what,
+	h.status, h.tokens, h.duration_ms
 from happened h
 order by h.at, h.rank limit 1000
