@@ -64,7 +64,8 @@ struct model_turn {
  * spend limit says so); 529 ERR_BUSY "model_overloaded"; retry_after_ms from retry-after-ms or retry-after (seconds or
  * date). An error event in mid-stream is mapped by its type the same way. A body that is no event stream, or a stream
  * that breaks the protocol: ERR_BUSY "model_garbage". No message_stop, or a cut body: ERR_NET "model_cut".
- * On failure *turn is untouched; what had arrived was already shown in thoughts.
+ * A connection that breaks after message_stop has given its turn. More than 32 MB to send: ERR_INPUT
+ * "request_too_large". On failure *turn is untouched; what had arrived was already shown in thoughts.
  */
 bool model_turn(struct model *m, struct arena *a, const struct model_request *rq, struct thoughts *thoughts,
 	int64_t deadline, struct model_turn *turn, struct err *e);

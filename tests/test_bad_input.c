@@ -38,13 +38,16 @@ static const char *fate(struct arena *a, struct rig *r, int64_t id)
 
 RIG_TEST(a_type_that_nobody_serves_fails_and_the_known_are_named, ANY_ANSWER)
 {
-	check_refused(a, r, "insert into agent_requests (type, request) values ('', 'x') returning id", "type_1_to_64_characters");
+	check_refused(a, r, "insert into agent_requests (type, request) values ('', 'x') returning id",
+		"type_1_to_64_characters");
 	check_refused(a, r, "insert into agent_requests (type, request) values (repeat('x', 65), 'x') returning id",
 		"type_1_to_64_characters");
 	REQUIRE_OK(rig_start(r, e));
-	int64_t id = inserted(a, r, "insert into agent_requests (type, request) values (repeat(U&'\\+01F600', 64), 'x') returning id");
+	int64_t id = inserted(a, r, "insert into agent_requests (type, request) values (repeat(U&'\\+01F600', 64), "
+		"'x') returning id");
 	CHECK_EQ_S(fate(a, r, id), "failed unknown_agent 1");
-	CHECK_EQ_S(rig_sql(a, r, "select error = format('unknown type \"%%s\"; known are: orchestrator, project_management, quotes, "
+	CHECK_EQ_S(rig_sql(a, r, "select error = format('unknown type \"%%s\"; known are: orchestrator, "
+		"project_management, quotes, "
 		"resourcing', type) from agent_requests where id = %ld", id), "t");
 	CHECK_EQ_S(fate(a, r, inserted(a, r, INSERT("", "'x'"))), "completed 1");
 }
@@ -53,7 +56,8 @@ RIG_TEST(a_request_has_a_size_and_its_limit_is_named, ANY_ANSWER)
 {
 	check_refused(a, r, INSERT("", "repeat('x', 1048576)"), "request_at_most_262144_bytes");
 	check_refused(a, r, INSERT("", "repeat(U&'\\00E9', 131073)"), "request_at_most_262144_bytes");
-	check_refused(a, r, INSERT(", context", "'x', jsonb_build_object('a', repeat('x', 262144))"), "context_at_most_262144_bytes");
+	check_refused(a, r, INSERT(", context", "'x', jsonb_build_object('a', repeat('x', 262144))"),
+		"context_at_most_262144_bytes");
 	REQUIRE_OK(rig_start(r, e));
 	CHECK_EQ_S(fate(a, r, inserted(a, r, INSERT("", "repeat('x', 262144)"))), "completed 1");
 	CHECK(mock_request_body(r->mock, 0).n > 262144);
@@ -66,7 +70,8 @@ RIG_TEST(a_context_is_an_object_of_bounded_depth, ANY_ANSWER)
 	for (size_t i = 0; i < COUNT(others); i++)
 		check_refused(a, r, arena_printf(a, INSERT(", context", "'x', %s"), others[i]), "context_is_an_object");
 	check_refused(a, r, INSERT(", context", "'x', null"), "null value");
-	check_refused(a, r, INSERT(", context", "'x', (repeat('[', 100000) || repeat(']', 100000))::jsonb"), "stack depth limit exceeded");
+	check_refused(a, r, INSERT(", context", "'x', (repeat('[', 100000) || repeat(']', 100000))::jsonb"),
+		"stack depth limit exceeded");
 	REQUIRE_OK(rig_start(r, e));
 #define NESTED(n) INSERT(", context", "'x', ('{\"a\":' || repeat('[', " #n ") || repeat(']', " #n ") || '}')::jsonb")
 	int64_t deep = inserted(a, r, NESTED(10000));
@@ -110,13 +115,17 @@ RIG_TEST(a_session_of_another_user_is_not_entered, ANY_ANSWER)
 #define EVENT(name, rest) "event: " name "\ndata: {\"type\":\"" name "\"" rest "}\n\n"
 #define START EVENT("message_start", ",\"message\":{\"id\":\"msg_1\",\"model\":\"m\",\"content\":[],\"usage\":{}}")
 #define BLOCK(block) EVENT("content_block_start", ",\"index\":0,\"content_block\":" block)
-#define DELTA(type, field, text) EVENT("content_block_delta", ",\"index\":0,\"delta\":{\"type\":\"" type "\",\"" field "\":\"" text "\"}")
+#define DELTA(type, field, text) EVENT("content_block_delta", \
+	",\"index\":0,\"delta\":{\"type\":\"" type "\",\"" field "\":\"" text "\"}")
 #define STOP EVENT("content_block_stop", ",\"index\":0")
-#define END(reason) EVENT("message_delta", ",\"delta\":{\"stop_reason\":\"" reason "\"},\"usage\":{}") EVENT("message_stop", "")
-#define SAY(text) START BLOCK("{\"type\":\"text\",\"text\":\"\"}") DELTA("text_delta", "text", text) STOP END("end_turn")
+#define END(reason) EVENT("message_delta", \
+	",\"delta\":{\"stop_reason\":\"" reason "\"},\"usage\":{}") EVENT("message_stop", "")
+#define SAY(text) START BLOCK("{\"type\":\"text\",\"text\":\"\"}") DELTA("text_delta", "text", \
+	text) STOP END("end_turn")
 #define THINK(text) START BLOCK("{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"s\"}") \
 	DELTA("thinking_delta", "thinking", text) STOP END("end_turn")
-#define CALL(id, name, input) START BLOCK("{\"type\":\"tool_use\",\"id\":\"" id "\",\"name\":\"" name "\",\"input\":{}}") \
+#define CALL(id, name, \
+	input) START BLOCK("{\"type\":\"tool_use\",\"id\":\"" id "\",\"name\":\"" name "\",\"input\":{}}") \
 	DELTA("input_json_delta", "partial_json", input) STOP END("tool_use")
 #define ERROR_EVENT(message) START EVENT("error", ",\"error\":{\"type\":\"api_error\",\"message\":\"" message "\"}")
 #define ERROR_BODY(message) "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"" message "\"}}"
@@ -141,7 +150,8 @@ static bool speak(void *self, struct http_exchange *x, struct err *e)
 		i--;
 	s->said++;
 	const struct page *page = &s->pages[i];
-	return http_respond(x, page->status ? page->status : 200, page->status ? "application/json" : "text/event-stream", NULL, e)
+	return http_respond(x, page->status ? page->status : 200,
+		page->status ? "application/json" : "text/event-stream", NULL, e)
 		&& http_respond_write(x, str_of(page->body), e);
 }
 
@@ -164,11 +174,14 @@ static const char *hear(struct arena *a, struct rig *r, struct speaker *s, int64
 }
 
 #define ODD "\xEF\xBF\xBD" /* U+FFFD: what stands where something could not be read */
-#define TURN "select string_agg(coalesce(content, tool_name, content_type), '|' order by sequence_number) from agent_turns " \
+#define TURN "select string_agg(coalesce(content, tool_name, content_type), '|' order by sequence_number) from " \
+	"agent_turns " \
 	"where request_id = %ld"
-#define LOG(kinds) "select string_agg(message, '|' order by seq) from agent_logs where kind in (" kinds ") and request_id = %ld"
+#define LOG(kinds) "select string_agg(message, '|' order by seq) from agent_logs where kind in (" kinds ") and " \
+	"request_id = %ld"
 /* Without where it was heard: ports and ids differ from run to run. */
-#define ERROR_OF "select regexp_replace(error, '(model request \\S+: )?POST \\S+ response: ', '') from agent_requests where id = %ld"
+#define ERROR_OF "select regexp_replace(error, '(model request \\S+: )?POST \\S+ response: ', '') from " \
+	"agent_requests where id = %ld"
 #define INPUT "select tool_input ->> 'words' from agent_turns where tool_input is not null and request_id = %ld"
 
 static const struct {
@@ -186,21 +199,26 @@ static const struct {
 	{ "thinking, shown", { { 0, THINK("a\xffz\\u0000") } }, "completed 1", LOG("'thinking'"), "a" ODD "z" ODD },
 	{ "a tool's input", { { 0, CALL("t1", "project_search", "{\\\"words\\\":\\\"a\xffz\\\"}") }, { 0, SAY("ok") } },
 		"completed 1", INPUT, "a" ODD "z" },
-	{ "NUL in a tool's input", { { 0, CALL("t1", "project_search", "{\\\"words\\\":\\\"a\\\\u0000z\\\"}") }, { 0, SAY("ok") } },
+	{ "NUL in a tool's input", { { 0, CALL("t1", "project_search", "{\\\"words\\\":\\\"a\\\\u0000z\\\"}") }, { 0,
+		SAY("ok") } },
 		"completed 1", INPUT, "a" ODD "z" },
 	{ "NUL in the text of a tool's input", { { 0, CALL("t1", "project_search", "{\\\"words\\\":\\\"a\\u0000z\\\"}") },
 		{ 0, SAY("ok") } }, "completed 1", INPUT, "a" ODD "z" },
-	{ "a key of a tool's input", { { 0, CALL("t1", "project_search", "{\\\"a\xff\\\\u0000\\\":1}") }, { 0, SAY("ok") } },
-		"completed 1", "select output ->> 'error' from tool_executions where request_id = %ld", "a" ODD ODD ": unknown argument" },
+	{ "a key of a tool's input", { { 0, CALL("t1", "project_search", "{\\\"a\xff\\\\u0000\\\":1}") }, { 0,
+		SAY("ok") } },
+		"completed 1", "select output ->> 'error' from tool_executions where request_id = %ld",
+			"a" ODD ODD ": unknown argument" },
 	{ "no JSON in a tool's input", { { 0, CALL("t1", "project_search", "\xff\xfe") }, { 0, SAY("ok") } }, "completed 1",
-		"select right(output ->> 'error', 20) from tool_executions where request_id = %ld", "What came begins: " ODD ODD },
+		"select right(output ->> 'error', 20) from tool_executions where request_id = %ld",
+			"What came begins: " ODD ODD },
 	{ "a tool's name", { { 0, CALL("t1", "project\xff", "{}") } }, "failed model_garbage 3", TURN, "(null)" },
 	{ "NUL in a tool's name", { { 0, CALL("t1", "project\\u0000", "{}") } }, "failed model_garbage 3", TURN, "(null)" },
 	{ "a tool's id", { { 0, CALL("t\xff", "project_search", "{}") } }, "failed model_garbage 3", TURN, "(null)" },
 	{ "a tool that is not there", { { 0, CALL("t1", "drop_table", "{}") }, { 0, SAY("ok") } }, "completed 1", TURN,
 		"drop_table|drop_table|ok" },
 	{ "a block of the future", { { 0, START BLOCK("{\"type\":\"new\xff\",\"x\":\"\\u0000\"}") STOP END("end_turn") } },
-		"completed 1", "select block from agent_turns where request_id = %ld", "{\"type\":\"new" ODD "\",\"x\":\"" ODD "\"}" },
+		"completed 1", "select block from agent_turns where request_id = "
+			"%ld", "{\"type\":\"new" ODD "\",\"x\":\"" ODD "\"}" },
 	{ "why it stopped", { { 0, START BLOCK("{\"type\":\"text\",\"text\":\"ok\"}") STOP END("\xff") } }, "completed 1",
 		"select stop_reason from agent_turns where request_id = %ld", ODD },
 	{ "why it stopped, at length", { { 0, START BLOCK("{\"type\":\"text\",\"text\":\"ok\"}") STOP
@@ -219,7 +237,8 @@ static const struct {
 	{ "no word", { { 0, START END("end_turn") } }, "failed model_garbage 3", ERROR_OF,
 		"attempt 3 of 3: the model ended its turn (end_turn) without a word" },
 	{ "nothing but blanks, then a word", { { 0, SAY(" \\n ") }, { 0, SAY("ok") } }, "completed 2", TURN, "ok" },
-	{ "an id that was there before", { { 0, CALL("t1", "project_search", "{}") }, { 0, CALL("t1", "project_search", "{}") },
+	{ "an id that was there before", { { 0, CALL("t1", "project_search", "{}") }, { 0, CALL("t1",
+		"project_search", "{}") },
 		{ 0, SAY("ok") } }, "completed 2", TURN, "project_search|project_search|ok" },
 };
 
@@ -258,7 +277,8 @@ RIG_TEST(arguments_of_any_depth_are_an_answer_and_no_crash, ANY_ANSWER)
 	int64_t id = 0;
 	for (size_t i = 0; i < COUNT(depths); i++) {
 		const char *input = arena_printf(a, "{\\\"x\\\":%s%s}", times(a, "[", depths[i]), times(a, "]", depths[i]));
-		struct speaker s = { { { 0, arena_printf(a, CALL("t1", "project_search", "%s"), input) }, { 0, SAY("ok") } }, 0, { 0 } };
+		struct speaker s = { { { 0, arena_printf(a, CALL("t1", "project_search", "%s"), input) }, { 0,
+			SAY("ok") } }, 0, { 0 } };
 		CHECK_EQ_S(hear(a, r, &s, &id, e), "completed 1");
 		const char *told = rig_sql(a, r, "select output ->> 'error' from tool_executions where request_id = %ld", id);
 		if (!CHECK(strstr(told, ends[want[i]])))
@@ -271,8 +291,10 @@ static const char *many_calls(struct arena *a, size_t n)
 	struct buf *all = buf_new(a, 16 << 20);
 	buf_add(all, STR(START));
 	for (size_t i = 0; i < n; i++)
-		buf_printf(all, "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":%zu,\"content_block\":"
-			"{\"type\":\"tool_use\",\"id\":\"t%zu\",\"name\":\"project_search\",\"input\":{}}}\n\nevent: content_block_stop\n"
+		buf_printf(all, "event: content_block_start\ndata: "
+			"{\"type\":\"content_block_start\",\"index\":%zu,\"content_block\":"
+			"{\"type\":\"tool_use\",\"id\":\"t%zu\",\"name\":\"project_search\",\"input\":{}}}\n\nevent: "
+				"content_block_stop\n"
 			"data: {\"type\":\"content_block_stop\",\"index\":%zu}\n\n", i, i, i);
 	buf_add(all, STR(END("tool_use")));
 	return buf_str(all).p;
@@ -299,7 +321,8 @@ RIG_TEST(an_endless_answer_is_left_at_its_limit, "replies:\n"
 	CHECK_EQ_S(fate(a, r, id), "failed answer_too_large 1");
 	CHECK_EQ_S(rig_sql(a, r, ERROR_OF, id), "the model's answer is larger than 1048576 bytes: raise the option "
 		"model.answer_bytes, or ask for less");
-	CHECK_EQ_S(rig_sql(a, r, "select sum(length(message)) between 1040000 and 1048576 and max(length(message)) <= 4096 from "
+	CHECK_EQ_S(rig_sql(a, r, "select sum(length(message)) between 1040000 and 1048576 and max(length(message)) <= "
+		"4096 from "
 		"agent_logs where kind = 'text' and request_id = %ld", id), "t");
 	CHECK_SQL(r->owner, "select count(*) from agent_turns", "0");
 	CHECK_EQ_I(mock_count(r->mock).requests, 1);
@@ -317,7 +340,8 @@ RIG_TEST(a_long_result_is_cut_for_the_model_and_says_so, "replies:\n"
 	CHECK_SQL(r->owner, "select output ->> 'cut' ~ '^the result has [0-9]+ bytes, shown are 101: ask for less$' from "
 		"tool_executions", "t");
 	CHECK_SQL(r->owner, "select octet_length(output ->> 'beginning') from tool_executions", "100");
-	CHECK_SQL(r->owner, "select count(*) from tool_executions where output ->> 'beginning' like '{\"projects\":[{\"code\":\"APOLLO\",%'", "1");
+	CHECK_SQL(r->owner, "select count(*) from tool_executions where output ->> 'beginning' like "
+		"'{\"projects\":[{\"code\":\"APOLLO\",%'", "1");
 	CHECK(memmem(mock_request_body(r->mock, 1).p, mock_request_body(r->mock, 1).n, "shown are 101", 13));
 }
 
@@ -332,19 +356,25 @@ RIG_TEST(a_long_row_of_the_log_is_cut_and_says_so, "replies:\n"
 	int64_t id = rig_ask(a, r, "project_management", "x");
 	CHECK_EQ_S(fate(a, r, id), "completed 1");
 	CHECK_EQ_S(rig_sql(a, r, "select length(result ->> 'answer') from agent_requests where id = %ld", id), "5000");
-	CHECK_EQ_S(rig_sql(a, r, "select string_agg(message, '' order by seq) = repeat('é', 5000) from agent_logs where kind = 'text' "
+	CHECK_EQ_S(rig_sql(a, r, "select string_agg(message, '' order by seq) = repeat('é', 5000) from agent_logs "
+		"where kind = 'text' "
 		"and request_id = %ld", id), "t");
-	CHECK_EQ_S(rig_sql(a, r, "select max(octet_length(message)) <= 1000 from agent_logs where request_id = %ld", id), "t");
-	CHECK_EQ_S(rig_sql(a, r, "select message = repeat('é', 468) || '... [cut: 936 of 10000 bytes]' from agent_logs where "
+	CHECK_EQ_S(rig_sql(a, r, "select max(octet_length(message)) <= 1000 from agent_logs where request_id = %ld",
+		id), "t");
+	CHECK_EQ_S(rig_sql(a, r, "select message = repeat('é', 468) || '... [cut: 936 of 10000 bytes]' from agent_logs "
+		"where "
 		"kind = 'complete' and request_id = %ld", id), "t");
-	CHECK_EQ_S(rig_sql(a, r, "select (data ->> 'cut_bytes')::int > 10000 and octet_length(data::text) < 2000 from agent_logs where "
+	CHECK_EQ_S(rig_sql(a, r, "select (data ->> 'cut_bytes')::int > 10000 and octet_length(data::text) < 2000 from "
+		"agent_logs where "
 		"kind = 'complete' and request_id = %ld", id), "t");
 }
 
 /* ---- a run that ended between its last turn and its end ---- */
 
-#define KEPT(n, role, type, text, block, stop) "insert into agent_turns (request_id, session_id, user_id, attempt, sequence_number, " \
-	"role, content_type, content, block, stop_reason) select id, session_id, user_id, 1, " n ", '" role "', '" type "', '" text \
+#define KEPT(n, role, type, text, block, stop) "insert into agent_turns (request_id, session_id, user_id, attempt, " \
+	"sequence_number, " \
+	"role, content_type, content, block, stop_reason) select id, session_id, user_id, 1, " n ", '" role "', " \
+		"'" type "', '" text \
 	"', '" block "', " stop " from agent_requests; "
 
 RIG_TEST(what_was_said_is_not_asked_again, ANY_ANSWER)

@@ -104,7 +104,8 @@ static bool user_of(const struct yaml_node *ask, const char **user, struct err *
 
 static bool ask(struct agent_case *c, struct err *e)
 {
-	static const struct sql insert = { "ask", __FILE__, "insert into agent_requests (user_id, type, request, context, dry_run) "
+	static const struct sql insert = { "ask", __FILE__, "insert into agent_requests (user_id, type, request, "
+		"context, dry_run) "
 		"values ($1::uuid, $2, $3, coalesce($4::jsonb, '{}'), coalesce($5::boolean, false)) returning id", 5 };
 	const char *user;
 	struct pg_rows rows;
@@ -215,7 +216,8 @@ static void check_messages(struct agent_case *c, const struct yaml_node *want, c
 static void check_words(const struct yaml_node *list, const char *body, bool wanted)
 {
 	for (const struct yaml_node *word = list ? list->first : NULL; word; word = word->next)
-		if (!test_check(!strstr(body, word->text) == !wanted, word->place.file, word->place.line, wanted ? "has" : "lacks"))
+		if (!test_check(!strstr(body, word->text) == !wanted, word->place.file, word->place.line,
+			wanted ? "has" : "lacks"))
 			printf("      %s: %s\n      got: ...%s\n", wanted ? "missing" : "too much", word->text,
 				strstr(body, "\"messages\":"));
 }
@@ -277,7 +279,8 @@ static void check_outcome(struct agent_case *c, const struct yaml_node *want, in
 	SAME(yaml_get(want, "result"), "result", "select result::text from agent_requests where id = %ld", n);
 	check_list(c, yaml_get(want, "turns"), "turns", arena_printf(c->a, "select string_agg(content_type, ', ' order by "
 		"sequence_number) from agent_turns where request_id = %ld", n));
-	check_list(c, yaml_get(want, "tools"), "tools", arena_printf(c->a, "select string_agg(tool_name || ' ' || status, ', ' "
+	check_list(c, yaml_get(want, "tools"), "tools", arena_printf(c->a, "select string_agg(tool_name || ' ' || "
+		"status, ', ' "
 		"order by id) from tool_executions where request_id = %ld", n));
 	if (yaml_get(want, "log"))
 		same_text(yaml_get(want, "log"), "log", log_of(c, id), trimmed(c->a, text_of(want, "log")));
@@ -285,7 +288,8 @@ static void check_outcome(struct agent_case *c, const struct yaml_node *want, in
 
 static void check_children(struct agent_case *c, const struct yaml_node *list)
 {
-	static const char *const keys[] = { "type", "status", "error_code", "error", "answer", "result", "turns", "tools", "log",
+	static const char *const keys[] = { "type", "status", "error_code", "error", "answer", "result", "turns",
+		"tools", "log",
 		NULL };
 	struct err e;
 	int64_t id = 0;
@@ -367,7 +371,8 @@ static void add_case(struct arena *a, const char *folder, const char *path)
 {
 	struct str name = str_of(path + strlen(folder) + 1);
 	struct test *t = arena_alloc(a, sizeof(*t));
-	*t = (struct test){ .name = arena_text(a, (struct str){ name.p, name.n - strlen(".yaml") }), .run_in_loop = run_case };
+	*t = (struct test){ .name = arena_text(a, (struct str){ name.p, name.n - strlen(".yaml") }), .run_in_loop =
+		run_case };
 	test_add(t);
 }
 

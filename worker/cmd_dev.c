@@ -67,7 +67,9 @@ static void tell_how(const struct dev *d)
 static bool until_cancelled(void *arg, struct err *e)
 {
 	(void)arg;
-	return loop_park(NEVER_MS, e);
+	while (loop_park(NEVER_MS, e))
+		;
+	return false;
 }
 
 struct session {

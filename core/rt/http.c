@@ -7,7 +7,6 @@ struct http *http_new(void)
 {
 	struct http *h = mem_alloc(sizeof(*h));
 	curl_global_init(CURL_GLOBAL_DEFAULT);
-	signal(SIGPIPE, SIG_IGN); /* with NOSIGNAL libcurl leaves it to us, and OpenSSL writes with write() */
 	h->names = names_new();
 	h->share = curl_share_init();
 	if (!h->share || curl_share_setopt(h->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) != CURLSHE_OK)

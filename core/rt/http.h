@@ -3,7 +3,7 @@
  * HTTP client on libcurl's multi interface. A response body is pushed into a sink while it arrives, without waking the
  * fiber; the fiber wakes when the transfer ends. Errors: refused, reset, cut body ERR_NET ("http_unreachable",
  * "http_cut"); limits ERR_TIMEOUT with the step in the code ("connect_timeout", "first_byte_timeout", "stall_timeout",
- * "total_timeout"). An HTTP status is not an error here.
+ * "total_timeout"); a wrong URL, method or header ERR_INPUT "http_bad_url" and so on. An HTTP status is not an error here.
  */
 #pragma once
 #include "arena.h"
@@ -16,7 +16,7 @@ struct http_limits {
 	int64_t first_byte_ms; /* from the request sent to the first byte of the response head */
 	int64_t stall_ms;      /* silence between two pieces of the body */
 	int64_t total_ms;      /* the whole transfer. 0 = no limit, for each */
-	size_t body_bytes;     /* of a body without a sink; more is ERR_INPUT "http_body_too_large" */
+	size_t body_bytes;     /* of a body without a sink, 0 = 1 MiB; more is ERR_INPUT "http_body_too_large" */
 };
 
 struct http_header {
@@ -34,7 +34,7 @@ struct http_request {
 /* Called from the loop, not from a fiber: must not wait. false with e ends the transfer with that error. */
 struct http_sink {
 	bool (*data)(void *self, struct str piece, struct err *e);
-	/* Once, before the first piece; may be NULL. false = collect this body into http_reply.body instead (an error page). */
+	/* Once, before the first piece; may be NULL. false = collect this body into http_reply.body (an error page). */
 	bool (*head)(void *self, int status, const char *content_type);
 	void *self;
 };

@@ -16,7 +16,7 @@ typedef bool (*http_handler)(void *self, struct http_exchange *x, struct err *e)
 struct http_server_options {
 	const char *host;  /* address to bind; "127.0.0.1" by default */
 	int port;          /* 0 = any free one */
-	size_t body_bytes; /* limit of a request body; more is answered 413 */
+	size_t body_bytes; /* limit of a request body, 0 = 1 MiB; more is answered 413 */
 	unsigned connections; /* at most; 0 = 1024 */
 };
 

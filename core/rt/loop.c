@@ -3,6 +3,7 @@
 #include "loop.h"
 #include "clock.h"
 #include "task.h"
+#include <signal.h>
 
 enum { HOG_MS = 50, SIGNALS = 65, CLOSE_MS = 5000 };
 
@@ -347,6 +348,7 @@ bool loop_open(struct err *e)
 {
 	memset(&loop, 0, sizeof(loop));
 	loop.ready_end = &loop.ready;
+	signal(SIGPIPE, SIG_IGN); /* a peer that is gone is an error of the write, not our end */
 	int rc = uv_loop_init(&loop.uv);
 	if (rc != 0)
 		return FAIL(e, ERR_BUG, "no_loop", "event loop: %s", uv_strerror(rc));

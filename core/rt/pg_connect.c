@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening a connection without blocking: libpq resolves names synchronously, so they are resolved here first. */
-#include "clock.h"
+#include "names.h"
 #include "pg_inner.h"
 #include <arpa/inet.h>
 
@@ -8,53 +8,19 @@ enum { MAX_WORDS = 64 };
 
 /* ---- names ---- */
 
-struct lookup {
-	uv_getaddrinfo_t request;
-	struct task *waiter; /* NULL = nobody waits any more */
-	char address[INET6_ADDRSTRLEN];
-	int status;
-	bool done;
-};
-
-static void on_lookup(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
-{
-	struct lookup *l = request->data;
-	l->status = status;
-	l->done = true;
-	if (status == 0 && found->ai_family == AF_INET6)
-		uv_ip6_name((struct sockaddr_in6 *)(void *)found->ai_addr, l->address, sizeof(l->address));
-	else if (status == 0)
-		uv_ip4_name((struct sockaddr_in *)(void *)found->ai_addr, l->address, sizeof(l->address));
-	uv_freeaddrinfo(found);
-	if (l->waiter)
-		task_wake(l->waiter);
-	else
-		free(l);
-}
-
-static bool lookup_wait(struct lookup *l, int64_t deadline, struct err *e)
-{
-	l->waiter = task_self();
-	while (!l->done)
-		if (!loop_park(deadline, e))
-			break;
-	l->waiter = NULL;
-	return l->done;
-}
-
+/* libpq takes one address a host; the resolver's first is the one to try first. */
 static const char *resolve(struct arena *a, const char *host, int64_t deadline, struct err *e)
 {
-	struct lookup *l = mem_alloc(sizeof(*l));
-	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
-	l->request.data = l;
-	l->status = uv_getaddrinfo(loop_uv(), &l->request, on_lookup, host, NULL, &hints);
-	if (l->status == 0 && !lookup_wait(l, deadline, e))
-		return NULL; /* the callback frees it */
-	const char *address = l->status == 0 ? arena_text(a, str_of(l->address)) : NULL;
-	if (!address)
-		FAIL(e, ERR_NET, "db_unreachable", "database host \"%s\": %s", host, uv_strerror(l->status));
-	free(l);
-	return address;
+	const char *all;
+	struct names *names = names_new();
+	bool found = names_find(names, a, host, deadline, &all, e);
+	names_free(names);
+	if (!found)
+		return NULL;
+	struct str rest = str_of(all), first;
+	str_next(&rest, ',', &first);
+	bool bracketed = first.n > 2 && first.p[0] == '[';
+	return arena_text(a, bracketed ? (struct str){ first.p + 1, first.n - 2 } : first);
 }
 
 static bool needs_lookup(const char *host)

@@ -199,6 +199,13 @@ comment on function drover.supersede() is 'Trigger: the newest request of a supe
 create trigger agent_requests_supersede after insert on public.agent_requests
 	for each row when (new.supersede_key is not null) execute function drover.supersede();
 
+-- The worker's role may lack USAGE on Supabase's schema auth.
+create function drover.caller() returns uuid language sql stable security definer set search_path = '' as $$
+	select auth.uid()
+$$;
+comment on function drover.caller() is 'auth.uid(), for roles that may not look into schema auth.';
+
+grant select on drover.migrations to drover_worker;
 revoke execute on all functions in schema drover from public;
 grant execute on function drover.session_open_to_me(uuid) to authenticated;
 -- No trigger function: who may execute one can put it on a table of its own, and has its owner's rights there.
