@@ -10,6 +10,11 @@ static bool load(struct arena *a, const char *yaml, struct script *out)
 	return CHECK(ok);
 }
 
+static void close_case(void *c)
+{
+	mock_case_close(c);
+}
+
 struct mock_case *mock_case_open(struct arena *a, const char *yaml)
 {
 	struct err e = { 0 };
@@ -23,6 +28,7 @@ struct mock_case *mock_case_open(struct arena *a, const char *yaml)
 		return NULL;
 	}
 	c->http = http_new();
+	arena_defer(a, close_case, c); /* in the test's fiber: it may wait */
 	c->base_url = arena_printf(a, "http://127.0.0.1:%d", mock_port(c->mock));
 	return c;
 }
@@ -30,7 +36,10 @@ struct mock_case *mock_case_open(struct arena *a, const char *yaml)
 void mock_case_close(struct mock_case *c)
 {
 	struct err e;
+	if (!c->mock)
+		return;
 	mock_stop(c->mock);
+	c->mock = NULL;
 	CHECK(group_wait(&c->group, deadline_in(10000), &e));
 	http_free(c->http);
 }

@@ -14,6 +14,7 @@ struct mock_case {
 	const char *base_url;
 };
 
+/* Closed with the arena, or before. */
 struct mock_case *mock_case_open(struct arena *a, const char *yaml);
 void mock_case_close(struct mock_case *c);
 

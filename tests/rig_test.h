@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* RIG_TEST(a_sentence, "replies: ...") { REQUIRE_OK(rig_start(r, e)); ... }: a test around a rig, which is closed whatever
- * the test found, and whose rows must keep every promise. */
+/* RIG_TEST(a_sentence, "replies: ...") { REQUIRE_OK(rig_start(r, e)); ... }: a test around a rig, which is closed
+ * whatever the test found, and whose rows must keep every promise. */
 #pragma once
 #include "promises.h"
 #include "rig.h"
@@ -16,3 +16,11 @@
 		rig_close(&r); \
 	} \
 	static void id##_in(struct arena *a, struct rig *r, struct err *e)
+
+/* "completed 1", "failed CODE 3": and in how many attempts. waits. */
+static inline const char *rig_fate(struct arena *a, struct rig *r, int64_t id)
+{
+	rig_wait(a, r, id);
+	return rig_sql(a, r, "select concat_ws(' ', status, error_code, attempt) from agent_requests where id = %ld", id);
+}
+#define CHECK_FATE(id, want) CHECK_EQ_S(rig_fate(a, r, (id)), want)

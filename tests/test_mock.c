@@ -50,7 +50,6 @@ LOOP_TEST(a_text_comes_back_as_written)
 	CHECK_EQ_S(t.model, "claude-test");
 	CHECK(strncmp(t.message_id, "msg_", 4) == 0 && strlen(t.message_id) == 28);
 	CHECK(t.usage.input_tokens > 10 && t.usage.output_tokens > 1);
-	mock_case_close(c);
 }
 
 LOOP_TEST(thinking_text_and_tools_come_in_order)
@@ -76,7 +75,6 @@ LOOP_TEST(thinking_text_and_tools_come_in_order)
 	CHECK_EQ_S(t.stop_reason, "tool_use");
 	CHECK(strncmp(t.blocks[2].tool_id, "toolu_", 6) == 0 && strlen(t.blocks[2].tool_id) == 30);
 	CHECK(strcmp(t.blocks[2].tool_id, t.blocks[3].tool_id) != 0);
-	mock_case_close(c);
 }
 
 LOOP_TEST(the_same_request_twice_gets_other_ids)
@@ -88,7 +86,6 @@ LOOP_TEST(the_same_request_twice_gets_other_ids)
 	REQUIRE_OK(turn_of(c, &u, e));
 	CHECK(strcmp(t.blocks[0].tool_id, u.blocks[0].tool_id) != 0);
 	CHECK(strcmp(t.message_id, u.message_id) != 0);
-	mock_case_close(c);
 }
 
 LOOP_TEST(usage_and_stop_reason_are_as_the_script_says)
@@ -108,7 +105,6 @@ LOOP_TEST(usage_and_stop_reason_are_as_the_script_says)
 	CHECK_EQ_I(t.usage.cache_read_tokens, 44);
 	REQUIRE(t.n == 1);
 	CHECK(!t.blocks[0].input && strstr(t.blocks[0].input_error, "{\"a\":"));
-	mock_case_close(c);
 }
 
 LOOP_TEST(a_repeated_text_is_as_long_as_it_says)
@@ -120,7 +116,6 @@ LOOP_TEST(a_repeated_text_is_as_long_as_it_says)
 	REQUIRE(t.n == 1);
 	CHECK_EQ_I((int64_t)strlen(t.blocks[0].text), 15000);
 	CHECK_EQ_S(t.blocks[0].text + 14990, "abcdeabcde");
-	mock_case_close(c);
 }
 
 LOOP_TEST(a_cut_breaks_off_after_so_many_deltas)
@@ -142,7 +137,6 @@ LOOP_TEST(a_cut_breaks_off_after_so_many_deltas)
 	CHECK_EQ_I(mock_occurrences(reply.body, "text_delta"), 2);
 	CHECK_EQ_I(mock_occurrences(reply.body, "content_block_stop"), 2); /* its event and its type */
 	CHECK_EQ_I(mock_occurrences(reply.body, "message_delta"), 0);
-	mock_case_close(c);
 }
 
 LOOP_TEST(an_error_event_ends_the_stream)
@@ -165,7 +159,6 @@ LOOP_TEST(an_error_event_ends_the_stream)
 	CHECK_EQ_I(mock_occurrences(reply.body, "text_delta"), 2);
 	CHECK(strstr(reply.body.p, "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\"") != NULL);
 	CHECK_EQ_I(mock_occurrences(reply.body, "message_stop"), 0);
-	mock_case_close(c);
 }
 
 LOOP_TEST(a_stall_is_a_silence_that_ends)
@@ -183,7 +176,6 @@ LOOP_TEST(a_stall_is_a_silence_that_ends)
 	struct model_request rq = { .messages = json_of(a, HELLO) };
 	CHECK(!model_turn(&m, a, &rq, NULL, deadline_in(5000), &t, e));
 	CHECK_EQ_S(e->code, "stall_timeout");
-	mock_case_close(c);
 }
 
 LOOP_TEST(delay_and_pace_take_their_time)
@@ -206,7 +198,6 @@ LOOP_TEST(delay_and_pace_take_their_time)
 	start = clock_ms();
 	REQUIRE_OK(turn_of(c, &t, e));
 	CHECK(clock_ms() - start >= 100);
-	mock_case_close(c);
 }
 
 LOOP_TEST(a_plain_answer_has_its_status_its_headers_and_its_body)
@@ -234,7 +225,6 @@ LOOP_TEST(a_plain_answer_has_its_status_its_headers_and_its_body)
 	CHECK_EQ_S(mock_error_message(a, &reply), "no money");
 	CHECK(!turn_of(c, &t, e));
 	CHECK_EQ_S(e->code, "model_billing");
-	mock_case_close(c);
 }
 
 LOOP_TEST(a_dropped_request_has_no_answer)
@@ -245,7 +235,6 @@ LOOP_TEST(a_dropped_request_has_no_answer)
 	CHECK(!mock_post(c, mock_body(a, "x"), &reply, e));
 	CHECK_EQ_I(e->kind, ERR_NET);
 	CHECK_EQ_I(reply.status, 0);
-	mock_case_close(c);
 }
 
 LOOP_TEST(raw_bytes_are_sent_as_they_are)
@@ -265,7 +254,6 @@ LOOP_TEST(raw_bytes_are_sent_as_they_are)
 	CHECK(t.n > 0);
 	REQUIRE_OK(mock_post(c, mock_body(a, "x"), &reply, e));
 	CHECK(strstr(reply.body.p, "\r\n\r\n") != NULL);
-	mock_case_close(c);
 }
 
 LOOP_TEST(the_stream_is_what_the_provider_sends)
@@ -285,7 +273,6 @@ LOOP_TEST(the_stream_is_what_the_provider_sends)
 	CHECK_EQ_I(mock_occurrences(reply.body, "event: content_block_delta\n"), 70);
 	CHECK_EQ_I(mock_occurrences(reply.body, "event: ping\ndata: {\"type\":\"ping\"}\n\n"), 2);
 	CHECK_EQ_I(mock_occurrences(reply.body, "\n\n"), 70 + 2 + 2 + 3);
-	mock_case_close(c);
 }
 
 /* ---- what is filled in ---- */
@@ -322,7 +309,6 @@ LOOP_TEST(values_of_earlier_results_are_filled_in)
 		"\\\"B\\\"\"}]");
 	CHECK_EQ_S(json_print(a, t.blocks[1].input), "{\"id\":8,\"text\":\"no. 8\",\"rows\":[[{\"id\":7},{\"id\":8,\"who\":"
 		"\"Ann \\\"B\\\"\"}]],\"user\":\"book Anna\"}");
-	mock_case_close(c);
 }
 
 LOOP_TEST(a_missing_value_is_named)
@@ -396,7 +382,6 @@ LOOP_TEST(the_first_reply_whose_conditions_hold_answers)
 		"{\"role\":\"assistant\",\"content\":\"ok\"},{\"role\":\"user\",\"content\":\"late\"}]") }), "any");
 	CHECK_EQ_S(chosen(c, (struct model_request){ .system = "You are a poet.", .tools = tools }), "system");
 	CHECK_EQ_S(chosen(c, (struct model_request){ .system = "You are a poet." }), "");
-	mock_case_close(c);
 }
 
 LOOP_TEST(a_reply_may_ask_for_headers)
@@ -415,7 +400,6 @@ LOOP_TEST(a_reply_may_ask_for_headers)
 	headers[2].value = "bluer";
 	REQUIRE_OK(mock_post_with(c, "POST", "/v1/messages", headers, mock_body(a, "hi"), &reply, e));
 	CHECK_EQ_I(reply.status, 400);
-	mock_case_close(c);
 }
 
 LOOP_TEST(a_request_that_no_reply_expects_is_refused_with_what_was_asked)
@@ -429,7 +413,6 @@ LOOP_TEST(a_request_that_no_reply_expects_is_refused_with_what_was_asked)
 	CHECK_EQ_S(mock_error_message(a, &reply), "no reply of the script t.yaml matches. Asked: turn 0, user text \"What is "
 		"the weather?\", results of none, forced tool none, tools offered none, system \"\"");
 	CHECK_EQ_I(mock_count(c->mock).unmatched, 1);
-	mock_case_close(c);
 }
 
 LOOP_TEST(a_forced_tool_must_be_in_the_reply)
@@ -443,7 +426,6 @@ LOOP_TEST(a_forced_tool_must_be_in_the_reply)
 	rq.force_tool = "look";
 	REQUIRE_OK(turn_with(c, rq, &t, e));
 	CHECK_EQ_S(t.blocks[0].tool_name, "look");
-	mock_case_close(c);
 }
 
 /* ---- keeping, counting, many at once ---- */
@@ -467,7 +449,6 @@ LOOP_TEST(requests_are_kept_byte_for_byte)
 	CHECK_EQ_I(n.rejected, 1);
 	CHECK_EQ_I(n.answered, 2);
 	CHECK_EQ_I(n.running, 0);
-	mock_case_close(c);
 }
 
 enum { MANY = 500 };
@@ -508,7 +489,6 @@ LOOP_TEST(five_hundred_streams_run_at_once)
 		CHECK(all[i].whole);
 	CHECK_EQ_I(mock_count(c->mock).most_running, MANY);
 	CHECK_EQ_I(mock_count(c->mock).answered, MANY);
-	mock_case_close(c);
 }
 
 static bool ask_and_be_cut(void *arg, struct err *e)
@@ -545,7 +525,6 @@ LOOP_TEST(a_client_that_leaves_is_noticed)
 		REQUIRE_OK(loop_sleep(10, e));
 	CHECK_EQ_I(mock_count(c->mock).abandoned, 1);
 	CHECK_EQ_I(mock_count(c->mock).running, 0);
-	mock_case_close(c);
 }
 
 LOOP_TEST(a_port_that_is_taken_is_an_error)
@@ -556,5 +535,4 @@ LOOP_TEST(a_port_that_is_taken_is_an_error)
 	struct mock_options o = { .script = &c->script, .port = mock_port(c->mock) };
 	CHECK(!mock_start(&o, &c->group, &second, e));
 	CHECK(second == NULL && strstr(e->msg, "cannot listen"));
-	mock_case_close(c);
 }

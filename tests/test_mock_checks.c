@@ -48,7 +48,6 @@ static void expect_all(struct arena *a, const char *format, const struct refusal
 		str_next(&whole, '@', &before);
 		expect(c, quoted(a, arena_printf(a, "%.*s%s%s", STR_ARGS(before), cases[i].body, whole.p)), cases[i].message);
 	}
-	mock_case_close(c);
 }
 
 #define ALL(format, cases) expect_all(a, format, cases, COUNT(cases))
@@ -252,7 +251,6 @@ LOOP_TEST(headers_and_path_must_be_the_providers)
 	expect_exchange(c, "POST", "/v1/messages", form, 400, "content-type: must be application/json");
 	expect_exchange(c, "POST", "/v1/complete", usual, 404, "POST /v1/complete: only POST /v1/messages is here");
 	expect_exchange(c, "PUT", "/v1/messages", usual, 404, "PUT /v1/messages: only POST /v1/messages is here");
-	mock_case_close(c);
 }
 
 LOOP_TEST(the_older_version_still_takes_temperature)
@@ -265,7 +263,6 @@ LOOP_TEST(the_older_version_still_takes_temperature)
 	REQUIRE_OK(mock_post_with(c, "POST", "/v1/messages", older,
 		quoted(a, HEAD HI ",'temperature':1,'context_management':{}}"), &reply, e));
 	CHECK_EQ_I(reply.status, 200);
-	mock_case_close(c);
 }
 
 LOOP_TEST(a_request_over_32_megabytes_is_too_large)
@@ -279,7 +276,6 @@ LOOP_TEST(a_request_over_32_megabytes_is_too_large)
 	REQUIRE_OK(mock_post_with(c, "POST", "/v1/messages", usual, body, &reply, e));
 	CHECK_EQ_I(reply.status, 413);
 	CHECK_EQ_S(mock_error_type(a, &reply), "request_too_large");
-	mock_case_close(c);
 }
 
 /* ---- what goes back ---- */
@@ -324,5 +320,4 @@ LOOP_TEST(thinking_goes_back_unchanged_or_not_at_all)
 	*strchr(changed, 'A') = 'B';
 	CHECK(!answer_back(c, &t, changed, e));
 	CHECK(strstr(e->msg, "Invalid `signature` in `thinking` block") != NULL);
-	mock_case_close(c);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The HTTP client: one call from start to end, as its fiber sees it. */
 #include "http_impl.h"
-#include <signal.h>
 
 struct http *http_new(void)
 {

@@ -200,7 +200,8 @@ create trigger agent_requests_supersede after insert on public.agent_requests
 	for each row when (new.supersede_key is not null) execute function drover.supersede();
 
 -- The worker's role may lack USAGE on Supabase's schema auth.
-create function drover.caller() returns uuid language sql stable security definer set search_path = '' as $$
+create function drover.caller() returns uuid
+	language sql stable security definer set search_path = pg_catalog, pg_temp as $$
 	select auth.uid()
 $$;
 comment on function drover.caller() is 'auth.uid(), for roles that may not look into schema auth.';
@@ -209,6 +210,6 @@ grant select on drover.migrations to drover_worker;
 revoke execute on all functions in schema drover from public;
 grant execute on function drover.session_open_to_me(uuid) to authenticated;
 -- No trigger function: who may execute one can put it on a table of its own, and has its owner's rights there.
-grant execute on function drover.wake(), drover.fence(bigint, integer), drover.fence_to_end(bigint, integer),
+grant execute on function drover.caller(), drover.wake(), drover.fence(bigint, integer), drover.fence_to_end(bigint, integer),
 	drover.last_seq(bigint), drover.free_waiting(bigint), drover.spawn_children(bigint, integer, jsonb),
 	drover.queue_log(bigint, text, text, jsonb), drover.end_request(bigint, text, text, text) to drover_worker;
