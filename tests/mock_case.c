@@ -10,9 +10,12 @@ static bool load(struct arena *a, const char *yaml, struct script *out)
 	return CHECK(ok);
 }
 
-static void close_case(void *c)
+/* Runs in the test's fiber, whose arena ends: it may wait. */
+static void close_case(void *self)
 {
-	mock_case_close(c);
+	struct mock_case *c = self;
+	mock_case_stop(c);
+	http_free(c->http);
 }
 
 struct mock_case *mock_case_open(struct arena *a, const char *yaml)
@@ -28,20 +31,17 @@ struct mock_case *mock_case_open(struct arena *a, const char *yaml)
 		return NULL;
 	}
 	c->http = http_new();
-	arena_defer(a, close_case, c); /* in the test's fiber: it may wait */
+	arena_defer(a, close_case, c);
 	c->base_url = arena_printf(a, "http://127.0.0.1:%d", mock_port(c->mock));
 	return c;
 }
 
-void mock_case_close(struct mock_case *c)
+void mock_case_stop(struct mock_case *c)
 {
 	struct err e;
-	if (!c->mock)
-		return;
 	mock_stop(c->mock);
 	c->mock = NULL;
 	CHECK(group_wait(&c->group, deadline_in(10000), &e));
-	http_free(c->http);
 }
 
 const char *mock_body(struct arena *a, const char *user_text)

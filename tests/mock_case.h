@@ -14,9 +14,10 @@ struct mock_case {
 	const char *base_url;
 };
 
-/* Closed with the arena, or before. */
+/* Closed with the arena. NULL when it cannot start; the test has failed then. */
 struct mock_case *mock_case_open(struct arena *a, const char *yaml);
-void mock_case_close(struct mock_case *c);
+/* waits. Stops the model before the end of the test. */
+void mock_case_stop(struct mock_case *c);
 
 /* A request with one user text, streamed, as small as the provider takes. */
 const char *mock_body(struct arena *a, const char *user_text);

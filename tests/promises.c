@@ -8,7 +8,7 @@ static const struct {
 	{ "everything has ended",
 		"agent_requests where finished_at is null or waits_on <> 0 or worker_id is not null" },
 	{ "what completed has a result and no error",
-		"agent_requests where status = 'completed' and (result is null or error is not null or error_code is not null)" },
+		"agent_requests where status = 'completed' and (result is null or coalesce(error, error_code) is not null)" },
 	{ "what failed has an error with its code, and no result",
 		"agent_requests where status = 'failed' and (result is not null or error is null or error_code is null)" },
 	{ "every log begins with 1 and has neither gap nor repeat",

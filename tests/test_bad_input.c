@@ -8,8 +8,8 @@
 
 #define ANY_ANSWER "replies:\n  - reply: Fine.\n"
 /* Without where it was heard: ports and ids differ from run to run. */
-#define ERROR_OF "select regexp_replace(error, '(model request \\S+: )?POST \\S+ response: ', '') from agent_requests " \
-	"where id = %ld"
+#define ERROR_OF "select regexp_replace(error, '(model request \\S+: )?POST \\S+ response: ', '') " \
+	"from agent_requests where id = %ld"
 
 /* ---- requests ---- */
 
@@ -43,8 +43,8 @@ RIG_TEST(a_type_that_nobody_serves_fails_and_the_known_are_named, ANY_ANSWER)
 	REQUIRE_OK(rig_start(r, e));
 	int64_t id = inserted(a, r, INSERT_TYPE("repeat(U&'\\+01F600', 64)"));
 	CHECK_FATE(id, "failed unknown_agent 1");
-	CHECK_EQ_S(rig_sql(a, r, "select error = format('unknown type \"%%s\"; known are: orchestrator, project_management, "
-		"quotes, resourcing', type) from agent_requests where id = %ld", id), "t");
+	CHECK_EQ_S(rig_sql(a, r, "select error = format('unknown type \"%%s\"; known are: orchestrator, "
+		"project_management, quotes, resourcing', type) from agent_requests where id = %ld", id), "t");
 	CHECK_FATE(inserted(a, r, INSERT("", "'x'")), "completed 1");
 }
 
@@ -168,7 +168,8 @@ static const char *hear(struct arena *a, struct rig *r, struct speaker *s, int64
 }
 
 #define ODD "\xEF\xBF\xBD" /* U+FFFD: what stands where something could not be read */
-#define OF_TURNS(what) "select string_agg(" what ", '|' order by sequence_number) from agent_turns where request_id = %ld"
+#define OF_TURNS(what) \
+	"select string_agg(" what ", '|' order by sequence_number) from agent_turns where request_id = %ld"
 #define OF_LOG(kinds) \
 	"select string_agg(message, '|' order by seq) from agent_logs where kind in (" kinds ") and request_id = %ld"
 #define TURNS OF_TURNS("coalesce(content, tool_name, content_type)")
@@ -201,7 +202,7 @@ static const struct {
 	{ "a key of a tool's input", { { SEARCH("{\\\"a\xff\\\\u0000\\\":1}") }, { SAY("ok") } }, "completed 1", TOLD,
 		"a" ODD ODD ": unknown argument" },
 	{ "a tool's input that is no JSON", { { SEARCH("\xff\xfe") }, { SAY("ok") } }, "completed 1", TOLD,
-		"The arguments could not be read (not JSON at byte 1 of 6). Send the call again with one JSON object. "
+		"The arguments could not be read (not JSON at byte 0 of 6). Send the call again with one JSON object. "
 		"What came begins: " ODD ODD },
 	{ "a tool's name", { { CALL("t1", "project\xff", "{}") } }, "failed model_garbage 3", TURNS, "(null)" },
 	{ "NUL in a tool's name", { { CALL("t1", "x\\u0000", "{}") } }, "failed model_garbage 3", TURNS, "(null)" },
@@ -215,7 +216,7 @@ static const struct {
 	{ "why it stopped", { { SAY_UNTIL("\xff") } }, "completed 1", OF_TURNS("stop_reason"), ODD },
 	{ "why it stopped, at length", { { SAY_UNTIL(EE EE EE EE EE EE EE EE) } }, "completed 1", OF_TURNS("stop_reason"),
 		EE EE EE EE EE EE "\u00e9" },
-	{ "an error body", { { "{\"type\":\"error\"," ERROR_OBJECT("invalid_request_error", "no \xff\\u0000 good") "}", 400 } },
+	{ "an error body", { { "{" ERROR_OBJECT("invalid_request_error", "no \xff\\u0000 good") "}", 400 } },
 		"failed model_rejected 1", ERROR_OF,
 		"the model answered HTTP 400 invalid_request_error: no " ODD ODD " good" },
 	{ "an error body that is no JSON", { { "\xff\xfe", 400 } }, "failed model_rejected 1", ERROR_OF,
@@ -239,10 +240,7 @@ RIG_TEST(whatever_bytes_a_model_sends_the_rows_are_text, ANY_ANSWER)
 		struct speaker s = { 0 };
 		memcpy(s.pages, odd[i].pages, sizeof(s.pages));
 		bool ok = CHECK_EQ_S(hear(a, r, &s, &id, e), odd[i].fate);
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
 		ok &= CHECK_EQ_S(rig_sql(a, r, odd[i].sql, id), odd[i].is);
-#pragma GCC diagnostic pop
 		if (!ok)
 			printf("      %s: %s\n", odd[i].what, rig_sql(a, r, ERROR_OF, id));
 	}
@@ -341,10 +339,11 @@ RIG_TEST(a_long_row_of_the_log_is_cut_and_says_so, "replies:\n  - reply: [ { tex
 	REQUIRE_OK(rig_start(r, e));
 	int64_t id = rig_ask(a, r, "project_management", "x");
 	CHECK_FATE(id, "completed 1");
-	CHECK_EQ_S(rig_sql(a, r, "select result ->> 'answer' = repeat(U&'\\00E9', 5000) from agent_requests where id = %ld", id), "t");
+	CHECK_EQ_S(rig_sql(a, r, "select result ->> 'answer' = repeat(U&'\\00E9', 5000) from agent_requests "
+		"where id = %ld", id), "t");
 	CHECK_EQ_S(rig_sql(a, r, "select string_agg(message, '' order by seq) = repeat(U&'\\00E9', 5000) from agent_logs "
 		"where kind = 'text' and request_id = %ld", id), "t");
-	CHECK_EQ_S(rig_sql(a, r, "select max(octet_length(message)) <= 1000 from agent_logs where request_id = %ld", id), "t");
+	CHECK_SQL(r->owner, "select max(octet_length(message)) <= 1000 from agent_logs", "t");
 	CHECK_EQ_S(rig_sql(a, r, "select replace(message, U&'\\00E9', '') || length(message) from agent_logs "
 		"where kind = 'complete' and request_id = %ld", id), "... [cut: 936 of 10000 bytes]497");
 	CHECK_EQ_S(rig_sql(a, r, "select (data ->> 'cut_bytes')::int > 10000 and octet_length(data::text) < 2000 "
@@ -353,15 +352,16 @@ RIG_TEST(a_long_row_of_the_log_is_cut_and_says_so, "replies:\n  - reply: [ { tex
 
 /* ---- a run that ended between its last turn and its end ---- */
 
-#define KEPT(n, text, stop) "insert into agent_turns (request_id, session_id, user_id, attempt, sequence_number, role, " \
-	"content_type, content, block, stop_reason) select id, session_id, user_id, 1, " n ", 'assistant', 'text', '" text \
-	"', '{\"type\":\"text\",\"text\":\"" text "\"}', " stop " from agent_requests; "
+#define KEPT(n, text, stop) "insert into agent_turns (request_id, session_id, user_id, attempt, " \
+	"sequence_number, role, content_type, content, block, stop_reason) select id, session_id, user_id, 1, " n \
+	", 'assistant', 'text', '" text "', '{\"type\":\"text\",\"text\":\"" text "\"}', " stop " from agent_requests; "
 
 RIG_TEST(what_was_said_is_not_asked_again, ANY_ANSWER)
 {
 	int64_t id = inserted(a, r, INSERT("", "'x'"));
 	CHECK_SQL(r->owner, "insert into agent_sessions (id, user_id) select session_id, user_id from agent_requests; "
-		KEPT("1", "I look. ", "'pause_turn'") KEPT("2", "One, ", "null") KEPT("3", "two.", "'end_turn'") "select 1", "1");
+		KEPT("1", "I look. ", "'pause_turn'") KEPT("2", "One, ", "null") KEPT("3", "two.", "'end_turn'")
+		"select 1", "1");
 	REQUIRE_OK(rig_start(r, e));
 	CHECK_FATE(id, "completed 1");
 	CHECK_EQ_S(rig_sql(a, r, "select result ->> 'answer' from agent_requests where id = %ld", id), "One, two.");

@@ -104,9 +104,9 @@ static bool user_of(const struct yaml_node *ask, const char **user, struct err *
 
 static bool ask(struct agent_case *c, struct err *e)
 {
-	static const struct sql insert = { "ask", __FILE__, "insert into agent_requests (user_id, type, request, "
-		"context, dry_run) "
-		"values ($1::uuid, $2, $3, coalesce($4::jsonb, '{}'), coalesce($5::boolean, false)) returning id", 5 };
+	static const struct sql insert = { "ask", __FILE__, "insert into agent_requests "
+		"(user_id, type, request, context, dry_run) values ($1::uuid, $2, $3, coalesce($4::jsonb, '{}'), "
+		"coalesce($5::boolean, false)) returning id", 5 };
 	const char *user;
 	struct pg_rows rows;
 	if (!user_of(c->ask, &user, e))
@@ -147,14 +147,6 @@ static void same_text(const struct yaml_node *at, const char *what, const char *
 		show_parting(got, want);
 }
 
-static void same_value(struct agent_case *c, const struct yaml_node *want, const char *what, const char *sql)
-{
-	if (want)
-		same_text(want, what, test_ask(c->a, c->rig.owner, sql), trimmed(c->a, want->text));
-}
-
-#define SAME(want, what, ...) same_value(c, (want), (what), arena_printf(c->a, __VA_ARGS__))
-
 static bool continues(const struct pg_rows *rows, int i)
 {
 	const char *kind = pg_text(rows, i, "kind");
@@ -186,7 +178,7 @@ static const char *log_of(struct agent_case *c, int64_t id)
 static const char *with_plain_ids(struct arena *a, struct str body)
 {
 	enum { QUOTE = 1, ID_BYTES = 31, IDS = 100 }; /* with the quote before it */
-	struct str seen[IDS];
+	struct str *seen = arena_alloc(a, IDS * sizeof(*seen));
 	size_t n = 0, nth;
 	struct buf *out = buf_new(a, 64 << 20);
 	for (const char *id; (id = memmem(body.p, body.n, "\"toolu_", 7)) && id + ID_BYTES <= body.p + body.n;) {
@@ -215,11 +207,10 @@ static void check_messages(struct agent_case *c, const struct yaml_node *want, c
 
 static void check_words(const struct yaml_node *list, const char *body, bool wanted)
 {
+	const char *shown = strstr(body, "\"messages\":"), *what = wanted ? "has" : "lacks";
 	for (const struct yaml_node *word = list ? list->first : NULL; word; word = word->next)
-		if (!test_check(!strstr(body, word->text) == !wanted, word->place.file, word->place.line,
-			wanted ? "has" : "lacks"))
-			printf("      %s: %s\n      got: ...%s\n", wanted ? "missing" : "too much", word->text,
-				strstr(body, "\"messages\":"));
+		if (!test_check(!strstr(body, word->text) == !wanted, word->place.file, word->place.line, what))
+			printf("      %s: %s\n      got: ...%s\n", wanted ? "missing" : "too much", word->text, shown);
 }
 
 /* The first that nobody has looked at, or the first of those that the named reply answered. */
@@ -261,27 +252,36 @@ static void check_requests(struct agent_case *c, const struct yaml_node *list)
 
 /* ---- what came of it ---- */
 
-static void check_list(struct agent_case *c, const struct yaml_node *want, const char *what, const char *sql)
+#define REQUEST "from agent_requests where id = %ld"
+
+static const struct {
+	const char *key, *sql;
+} outcomes[] = {
+	{ "answer", "select result ->> 'answer' " REQUEST },
+	{ "error", "select error " REQUEST },
+	{ "error_code", "select error_code " REQUEST },
+	{ "result", "select result::text " REQUEST },
+	{ "status", "select status " REQUEST },
+	{ "tools", "select string_agg(tool_name || ' ' || status, ', ' order by id) from tool_executions "
+		"where request_id = %ld" },
+	{ "turns", "select string_agg(content_type, ', ' order by sequence_number) from agent_turns where request_id = %ld" },
+	{ "type", "select type " REQUEST },
+};
+
+/* A list stands for the one text that the query gives. */
+static const char *wanted_text(struct arena *a, const struct yaml_node *want)
 {
-	if (want)
-		same_text(want, what, test_ask(c->a, c->rig.owner, sql), want->n ? joined(c->a, want) : "(null)");
+	return want->kind == YAML_TEXT ? trimmed(a, want->text) : want->n ? joined(a, want) : "(null)";
 }
 
 /* Of the request that was asked, and of each of its children. */
 static void check_outcome(struct agent_case *c, const struct yaml_node *want, int64_t id)
 {
-	long n = (long)id;
-	SAME(yaml_get(want, "type"), "type", "select type from agent_requests where id = %ld", n);
-	SAME(yaml_get(want, "status"), "status", "select status from agent_requests where id = %ld", n);
-	SAME(yaml_get(want, "error_code"), "error_code", "select error_code from agent_requests where id = %ld", n);
-	SAME(yaml_get(want, "error"), "error", "select error from agent_requests where id = %ld", n);
-	SAME(yaml_get(want, "answer"), "answer", "select result ->> 'answer' from agent_requests where id = %ld", n);
-	SAME(yaml_get(want, "result"), "result", "select result::text from agent_requests where id = %ld", n);
-	check_list(c, yaml_get(want, "turns"), "turns", arena_printf(c->a, "select string_agg(content_type, ', ' order by "
-		"sequence_number) from agent_turns where request_id = %ld", n));
-	check_list(c, yaml_get(want, "tools"), "tools", arena_printf(c->a, "select string_agg(tool_name || ' ' || "
-		"status, ', ' "
-		"order by id) from tool_executions where request_id = %ld", n));
+	for (size_t i = 0; i < COUNT(outcomes); i++) {
+		const struct yaml_node *item = yaml_get(want, outcomes[i].key);
+		if (item)
+			same_text(item, item->key, rig_sql(c->a, &c->rig, outcomes[i].sql, id), wanted_text(c->a, item));
+	}
 	if (yaml_get(want, "log"))
 		same_text(yaml_get(want, "log"), "log", log_of(c, id), trimmed(c->a, text_of(want, "log")));
 }
@@ -289,8 +289,7 @@ static void check_outcome(struct agent_case *c, const struct yaml_node *want, in
 static void check_children(struct agent_case *c, const struct yaml_node *list)
 {
 	static const char *const keys[] = { "type", "status", "error_code", "error", "answer", "result", "turns",
-		"tools", "log",
-		NULL };
+		"tools", "log", NULL };
 	struct err e;
 	int64_t id = 0;
 	if (!list)
@@ -313,7 +312,8 @@ static void check_rows(struct agent_case *c, const struct yaml_node *list)
 		if (!keys_check(row, keys, &e) || !text_of(row, "sql") || !yaml_get(row, "is"))
 			test_check(false, row->place.file, row->place.line, "a row has sql and is");
 		else
-			same_value(c, yaml_get(row, "is"), text_of(row, "sql"), text_of(row, "sql"));
+			same_text(yaml_get(row, "is"), text_of(row, "sql"), test_ask(c->a, c->rig.owner, text_of(row, "sql")),
+				trimmed(c->a, yaml_get(row, "is")->text));
 	}
 }
 
@@ -371,8 +371,8 @@ static void add_case(struct arena *a, const char *folder, const char *path)
 {
 	struct str name = str_of(path + strlen(folder) + 1);
 	struct test *t = arena_alloc(a, sizeof(*t));
-	*t = (struct test){ .name = arena_text(a, (struct str){ name.p, name.n - strlen(".yaml") }), .run_in_loop =
-		run_case };
+	name.n -= strlen(".yaml");
+	*t = (struct test){ .name = arena_text(a, name), .run_in_loop = run_case };
 	test_add(t);
 }
 
