@@ -39,13 +39,17 @@ static void first_message(struct agent_run *run, struct conversation *c, const s
 
 /* ---- replay ---- */
 
-static struct model_block *appended(struct arena *a, const struct model_block *old, size_t n, const struct model_block *b)
+/* Grows by doubling: full when the number of items is a power of two. */
+static struct model_block *appended(struct arena *a, struct model_block *list, size_t n, const struct model_block *b)
 {
-	struct model_block *all = arena_alloc(a, (n + 1) * sizeof(*all));
-	if (n)
-		memcpy(all, old, n * sizeof(*all));
-	all[n] = *b;
-	return all;
+	if ((n & (n - 1)) == 0) {
+		struct model_block *larger = arena_alloc(a, (n ? 2 * n : 1) * sizeof(*larger));
+		if (n)
+			memcpy(larger, list, n * sizeof(*larger));
+		list = larger;
+	}
+	list[n] = *b;
+	return list;
 }
 
 static void call_add(struct agent_run *run, struct conversation *c, const struct model_block *call)
@@ -65,11 +69,17 @@ static void open_remove(struct conversation *c, const char *call)
 	}
 }
 
+/* The rows go when the replay is over. */
+static const char *kept(struct agent_run *run, const struct pg_rows *rows, int i, const char *column)
+{
+	return arena_text(run->arena, str_of(pg_text(rows, i, column)));
+}
+
 static bool replay_call(struct agent_run *run, struct conversation *c, const struct pg_rows *rows, int i, struct err *e)
 {
 	const char *input = pg_text(rows, i, "tool_input");
-	struct model_block call = { .kind = BLOCK_TOOL_CALL, .raw = pg_text(rows, i, "block"), .text = "",
-		.tool_id = pg_text(rows, i, "tool_call_id"), .tool_name = pg_text(rows, i, "tool_name") };
+	struct model_block call = { .kind = BLOCK_TOOL_CALL, .raw = kept(run, rows, i, "block"), .text = "",
+		.tool_id = kept(run, rows, i, "tool_call_id"), .tool_name = kept(run, rows, i, "tool_name") };
 	if (input && !(call.input = json_parse(run->arena, str_of(input), e)))
 		return false;
 	if (!input)
@@ -96,7 +106,7 @@ static bool replay(struct agent_run *run, struct conversation *c, const struct p
 		if (strcmp(pg_text(rows, i, "content_type"), "text") == 0)
 			c->text = arena_printf(run->arena, "%s%s", c->text, pg_text(rows, i, "content"));
 		if (pg_text(rows, i, "stop_reason")) {
-			c->stop_reason = pg_text(rows, i, "stop_reason");
+			c->stop_reason = kept(run, rows, i, "stop_reason");
 			c->turns++;
 			assistant = NULL;
 		}
@@ -107,11 +117,12 @@ static bool replay(struct agent_run *run, struct conversation *c, const struct p
 
 bool conversation_load(struct agent_run *run, struct conversation *c, struct err *e)
 {
+	ARENA_SCOPE(tmp);
 	struct pg_rows session, turns, before;
 	struct pg_args id = PG_ARGS(PG(run->request_id));
-	struct pg_step steps[] = { conversation_fence(run), { &sql_session_open, id, &session },
+	struct pg_step steps[] = { conversation_fence(tmp, run), { &sql_session_open, id, &session },
 		{ &sql_turn_load, id, &turns }, { &sql_results_before, id, &before } };
-	if (!conversation_commit(run, steps, COUNT(steps), e))
+	if (!conversation_commit(tmp, run, steps, COUNT(steps), e))
 		return false;
 	if (!session.n)
 		return FAIL(e, ERR_INPUT, "foreign_session", "session %s belongs to another user", run->session_id);
@@ -234,9 +245,10 @@ void conversation_answered(struct agent_run *run, struct conversation *c, const 
 
 bool conversation_answer(struct agent_run *run, struct conversation *c, const struct tool_answer *t, struct err *e)
 {
-	struct pg_step steps[3] = { conversation_fence(run) };
-	size_t n = conversation_answer_steps(run, c, t, steps + 1);
-	if (!conversation_commit(run, steps, n + 1, e))
+	ARENA_SCOPE(tmp);
+	struct pg_step steps[3] = { conversation_fence(tmp, run) };
+	size_t n = conversation_answer_steps(tmp, run, c, t, steps + 1);
+	if (!conversation_commit(tmp, run, steps, n + 1, e))
 		return false;
 	conversation_answered(run, c, t);
 	return true;

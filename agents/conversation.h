@@ -36,9 +36,9 @@ struct tool_answer {
 	const char *status;    /* done, refused, dry_run */
 	int64_t ms;
 };
-/* The steps that record an answer (execution row, turn), to be committed with the tool's effect. Returns their number. */
-size_t conversation_answer_steps(struct agent_run *run, const struct conversation *c, const struct tool_answer *answer,
-	struct pg_step steps[2]);
+/* The steps, in a, that record an answer (execution row, turn), to be committed with the tool's effect. Their number. */
+size_t conversation_answer_steps(struct arena *a, const struct agent_run *run, const struct conversation *c,
+	const struct tool_answer *answer, struct pg_step steps[2]);
 /* After the commit: the answer is part of the conversation. */
 void conversation_answered(struct agent_run *run, struct conversation *c, const struct tool_answer *answer);
 /* Records an answer that has no effect beside it. waits. */
@@ -46,4 +46,4 @@ bool conversation_answer(struct agent_run *run, struct conversation *c, const st
 /* One question to the database on the run's behalf. waits. */
 bool conversation_ask(struct agent_run *run, const struct sql *q, struct pg_args args, struct pg_rows *rows, struct err *e);
 /* First step of every write of the run. */
-struct pg_step conversation_fence(struct agent_run *run);
+struct pg_step conversation_fence(struct arena *a, const struct agent_run *run);

@@ -5,9 +5,9 @@
 
 enum { ARRAYS = 10, ARRAY_BYTES = 64 * 1024 * 1024 };
 
-struct pg_step conversation_fence(struct agent_run *run)
+struct pg_step conversation_fence(struct arena *a, const struct agent_run *run)
 {
-	struct pg_arg *v = arena_alloc(run->arena, 2 * sizeof(*v));
+	struct pg_arg *v = arena_alloc(a, 2 * sizeof(*v));
 	v[0] = PG(run->request_id);
 	v[1] = PG(run->version);
 	return (struct pg_step){ &sql_run_fence, { v, 2 }, NULL };
@@ -19,12 +19,12 @@ struct block_row {
 	const char *role, *type, *text, *tool, *call, *input, *output, *block, *stop;
 };
 
-static struct pg_step save_step(struct agent_run *run, int64_t sequence, const struct block_row *rows, size_t n,
-	int64_t tokens)
+static struct pg_step save_step(struct arena *a, const struct agent_run *run, int64_t sequence,
+	const struct block_row *rows, size_t n, int64_t tokens)
 {
 	struct buf *arrays[ARRAYS];
 	for (size_t i = 0; i < ARRAYS; i++)
-		arrays[i] = buf_new(run->arena, ARRAY_BYTES);
+		arrays[i] = buf_new(a, ARRAY_BYTES);
 	for (size_t i = 0; i < n; i++) {
 		const struct block_row *r = &rows[i];
 		const char *texts[] = { r->role, r->type, r->text, r->tool, r->call, r->input, r->output, r->block,
@@ -33,7 +33,7 @@ static struct pg_step save_step(struct agent_run *run, int64_t sequence, const s
 		for (size_t t = 0; t < COUNT(texts); t++)
 			pg_array_add(arrays[t + 1], texts[t]);
 	}
-	struct pg_arg *v = arena_alloc(run->arena, (ARRAYS + 2) * sizeof(*v));
+	struct pg_arg *v = arena_alloc(a, (ARRAYS + 2) * sizeof(*v));
 	v[0] = PG(run->request_id);
 	for (size_t i = 0; i < ARRAYS; i++)
 		v[i + 1] = PG(pg_array_end(arrays[i]));
@@ -41,17 +41,17 @@ static struct pg_step save_step(struct agent_run *run, int64_t sequence, const s
 	return (struct pg_step){ &sql_turn_save, { v, ARRAYS + 2 }, NULL };
 }
 
-bool conversation_commit(struct agent_run *run, const struct pg_step *steps, size_t n, struct err *e)
+bool conversation_commit(struct arena *a, struct agent_run *run, const struct pg_step *steps, size_t n, struct err *e)
 {
 	struct pg *db = pg_get(run->db, run->deadline, e);
-	bool ok = db && pg_batch(db, run->arena, steps, n, run->deadline, e);
+	bool ok = db && pg_batch(db, a, steps, n, run->deadline, e);
 	pg_put(run->db, db);
 	return ok;
 }
 
 bool conversation_ask(struct agent_run *run, const struct sql *q, struct pg_args args, struct pg_rows *rows, struct err *e)
 {
-	return conversation_commit(run, &(struct pg_step){ q, args, rows }, 1, e);
+	return conversation_commit(run->arena, run, &(struct pg_step){ q, args, rows }, 1, e);
 }
 
 /* ---- model turns ---- */
@@ -77,13 +77,14 @@ static struct block_row row_of(struct arena *a, const struct model_block *b, con
 
 bool conversation_keep_turn(struct agent_run *run, const struct conversation *c, const struct model_turn *turn, struct err *e)
 {
-	struct block_row *rows = arena_alloc(run->arena, (turn->n + 1) * sizeof(*rows));
+	ARENA_SCOPE(tmp);
+	struct block_row *rows = arena_alloc(tmp, (turn->n + 1) * sizeof(*rows));
 	for (size_t i = 0; i < turn->n; i++)
-		rows[i] = row_of(run->arena, &turn->blocks[i], i + 1 == turn->n ? turn->stop_reason : NULL);
+		rows[i] = row_of(tmp, &turn->blocks[i], i + 1 == turn->n ? turn->stop_reason : NULL);
 	const struct model_usage *u = &turn->usage;
 	int64_t tokens = u->input_tokens + u->output_tokens + u->cache_write_tokens + u->cache_read_tokens;
-	struct pg_step steps[] = { conversation_fence(run), save_step(run, c->sequence, rows, turn->n, tokens) };
-	return conversation_commit(run, steps, COUNT(steps), e);
+	struct pg_step steps[] = { conversation_fence(tmp, run), save_step(tmp, run, c->sequence, rows, turn->n, tokens) };
+	return conversation_commit(tmp, run, steps, COUNT(steps), e);
 }
 
 /* ---- answers of tools ---- */
@@ -99,19 +100,19 @@ const char *conversation_result_block(struct arena *a, const struct tool_answer 
 	return json_print(a, block);
 }
 
-size_t conversation_answer_steps(struct agent_run *run, const struct conversation *c, const struct tool_answer *t,
-	struct pg_step steps[2])
+size_t conversation_answer_steps(struct arena *a, const struct agent_run *run, const struct conversation *c,
+	const struct tool_answer *t, struct pg_step steps[2])
 {
 	const struct model_block *call = t->call;
-	struct pg_arg *v = arena_alloc(run->arena, 7 * sizeof(*v));
-	const char *input = call->input ? json_print(run->arena, call->input) : NULL;
+	struct pg_arg *v = arena_alloc(a, 7 * sizeof(*v));
+	const char *input = call->input ? json_print(a, call->input) : NULL;
 	const struct pg_arg executed[] = { PG(run->request_id), PG(call->tool_id), PG(call->tool_name), PG(input), PG(t->output),
 		PG(t->status), PG(t->ms) };
 	memcpy(v, executed, sizeof(executed));
 	struct block_row row = { .role = "tool", .type = "tool_result", .tool = call->tool_name, .call = call->tool_id,
-		.output = t->output, .block = conversation_result_block(run->arena, t) };
+		.output = t->output, .block = conversation_result_block(a, t) };
 	steps[0] = (struct pg_step){ &sql_tool_executed, { v, COUNT(executed) }, NULL };
-	steps[1] = save_step(run, c->sequence, &row, 1, 0);
+	steps[1] = save_step(a, run, c->sequence, &row, 1, 0);
 	return 2;
 }
 

@@ -112,7 +112,7 @@ static const char *claims_of(struct agent_run *run)
 static bool begin(struct execution *x, struct err *e)
 {
 	struct pg_args claims = PG_ARGS(PG(claims_of(x->run)));
-	struct pg_step steps[] = { conversation_fence(x->run), { &sql_run_claims, claims, NULL } };
+	struct pg_step steps[] = { conversation_fence(x->env.arena, x->run), { &sql_run_claims, claims, NULL } };
 	return pg_begin(x->env.db, x->env.arena, steps, COUNT(steps), x->env.deadline, e);
 }
 
@@ -120,7 +120,7 @@ static bool commit(struct execution *x, const cJSON *result, struct err *e)
 {
 	struct pg_step steps[2];
 	struct tool_answer answer = answer_of(x, output_json(x, result), "done");
-	size_t n = conversation_answer_steps(x->run, x->c, &answer, steps);
+	size_t n = conversation_answer_steps(x->env.arena, x->run, x->c, &answer, steps);
 	if (!pg_commit(x->env.db, x->env.arena, steps, n, x->run->deadline, e))
 		return false;
 	conversation_answered(x->run, x->c, &answer);

@@ -172,8 +172,8 @@ RIG_TEST(a_model_that_never_answers_fails_with_its_history, "replies:\n  - drop:
 	REQUIRE_OK(rig_start(r, e));
 	int64_t id = rig_ask(a, r, "quotes", "x");
 	CHECK_FATE(id, "failed http_cut 3");
-	CHECK_EQ_S(rig_sql(a, r, "select string_agg(concat_ws(' ', kind, attempt, coalesce(data ->> 'code', message)), '|' "
-		"order by seq) from agent_logs where request_id = %ld", id),
+	CHECK_EQ_S(rig_sql(a, r, "select string_agg(concat_ws(' ', kind, attempt, coalesce(data ->> 'code', message)), "
+		"'|' order by seq) from agent_logs where request_id = %ld", id),
 		"status 1 attempt 1|status 1 http_cut|status 2 attempt 2|status 2 http_cut|status 3 attempt 3|error 3 http_cut");
 	CHECK_EQ_S(rig_sql(a, r, "select left(error, 16) from agent_requests where id = %ld", id), "attempt 3 of 3: ");
 	CHECK_EQ_I(mock_count(r->mock).requests, 3);

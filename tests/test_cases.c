@@ -264,7 +264,8 @@ static const struct {
 	{ "status", "select status " REQUEST },
 	{ "tools", "select string_agg(tool_name || ' ' || status, ', ' order by id) from tool_executions "
 		"where request_id = %ld" },
-	{ "turns", "select string_agg(content_type, ', ' order by sequence_number) from agent_turns where request_id = %ld" },
+	{ "turns", "select string_agg(content_type, ', ' order by sequence_number) from agent_turns "
+		"where request_id = %ld" },
 	{ "type", "select type " REQUEST },
 };
 
