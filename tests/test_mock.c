@@ -243,11 +243,14 @@ LOOP_TEST(raw_bytes_are_sent_as_they_are)
 	struct http_reply reply;
 	struct mock_case *c = mock_case_open(a, "replies:\n"
 		"  - { when: { nth: 1 }, reply: [ { raw: 'event: ping{{' }, { raw: \" é\\n\", repeat: 2 } ], chunk: 1 }\n"
+		"  - { when: { nth: 1 }, reply: [ { raw: abcdefgh } ], chunk: 3, cut_after: { deltas: 2 } }\n"
 		"  - { when: { nth: 1 }, reply: [ { raw: \"event: new\\ndata: {}\\n\\n\" }, { text: hi } ] }\n"
 		"  - { reply: [ { raw_file: tests/fixtures/sse/crlf.sse } ], chunk: 5 }\n");
 	REQUIRE(c);
 	REQUIRE_OK(mock_post(c, mock_body(a, "x"), &reply, e));
 	CHECK_EQ_S(reply.body.p, "event: ping{{ é\n é\n");
+	CHECK(!mock_post(c, mock_body(a, "x"), &reply, e));
+	CHECK_EQ_S(reply.body.p, "abcdef");
 	REQUIRE_OK(turn_of(c, &t, e));
 	CHECK_EQ_S(t.blocks[0].text, "hi");
 	REQUIRE_OK(turn_of(c, &t, e));
@@ -281,6 +284,7 @@ LOOP_TEST(the_stream_is_what_the_provider_sends)
 	"\"input\":{}}]},"
 #define RESULT(id, content) "{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"" id "\"," \
 	"\"content\":" content "}]}"
+#define FIRST "[{\"role\":\"user\",\"content\":\"x\"},"
 static const char talk[] = "[{\"role\":\"user\",\"content\":\"book Anna\"},"
 	CALL("c1", "look") RESULT("c1", "\"{\\\"who\\\":\\\"old\\\"}\"") ","
 	CALL("c2", "look") RESULT("c2", "[{\"type\":\"text\",\"text\":\"{\\\"rows\\\":[{\\\"id\\\":7},"
@@ -372,8 +376,13 @@ LOOP_TEST(the_first_reply_whose_conditions_hold_answers)
 	REQUIRE(c);
 	CHECK_EQ_S(chosen(c, (struct model_request){ .tools = tools, .force_tool = "plan" }), "forced");
 	CHECK_EQ_S(chosen(c, (struct model_request){ .messages = json_of(a, talk) }), "result");
-	CHECK_EQ_S(chosen(c, (struct model_request){ .messages = json_of(a, "[{\"role\":\"user\",\"content\":\"x\"},"
-		CALL("c3", "note") RESULT("c3", "\"plain words\"") "]") }), "words");
+	CHECK_EQ_S(chosen(c, (struct model_request){ .messages = json_of(a, FIRST CALL("c3", "note")
+		RESULT("c3", "\"plain words\"") "]") }), "words");
+	CHECK_EQ_S(chosen(c, (struct model_request){ .messages = json_of(a, FIRST CALL("c3", "note")
+		RESULT("c3", "\"plain numbers\"") "]") }), "");
+	CHECK_EQ_S(chosen(c, (struct model_request){ .messages = json_of(a, FIRST CALL("c1", "note")
+		RESULT("c1", "\"plain words\"") "," CALL("c2", "look") RESULT("c2", "\"r\"") "," CALL("c3", "look")
+		RESULT("c3", "\"r\"") "]") }), "");
 	CHECK_EQ_S(said(c, "please book for Anna"), "first");
 	CHECK_EQ_S(said(c, "Anna, book"), "second");
 	CHECK_EQ_S(said(c, "Anna"), "");
@@ -381,6 +390,9 @@ LOOP_TEST(the_first_reply_whose_conditions_hold_answers)
 		"{\"role\":\"assistant\",\"content\":\"ok\"},{\"role\":\"user\",\"content\":\"late\"}]") }), "any");
 	CHECK_EQ_S(chosen(c, (struct model_request){ .system = "You are a poet.", .tools = tools }), "system");
 	CHECK_EQ_S(chosen(c, (struct model_request){ .system = "You are a poet." }), "");
+	CHECK_EQ_S(chosen(c, (struct model_request){ .system = "You are a poet.", .tools = json_of(a, "[{\"name\":\"plan\","
+		"\"input_schema\":{\"type\":\"object\"}}]") }), "");
+	CHECK_EQ_S(chosen(c, (struct model_request){ .system = "You are a cook.", .tools = tools }), "");
 }
 
 LOOP_TEST(a_reply_may_ask_for_headers)

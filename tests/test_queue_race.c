@@ -65,6 +65,18 @@ LOOP_TEST(a_worker_that_claims_while_it_is_taken_for_dead_loses_nothing)
 	CHECK_EQ_S(case_claim(a, &c.two, 10), "1");
 }
 
+LOOP_TEST(a_claim_passes_over_what_another_is_taking)
+{
+	QUEUE_CASE;
+	case_ask(a, c.owner, "", "");
+	case_ask(a, c.owner, "", "");
+	REQUIRE_OK(begin(a, &c.one, &sql_claim, PG_ARGS(PG(WORKER_1), PG(1)), e));
+	CHECK_SQL(c.two.db, "set lock_timeout = '2s'", "(null)"); /* to wait would be to fail */
+	CHECK_EQ_S(case_claim(a, &c.two, 10), "2");
+	REQUIRE_OK(commit(a, &c.one, e));
+	CHECK_STATE(1, "processing running");
+}
+
 struct act {
 	struct queue_side *side;
 	int64_t id;
@@ -140,9 +152,9 @@ LOOP_TEST(a_claim_that_comes_late_knows_the_rows_that_were_logged_meanwhile)
 	CHECK_SQL(gate, "select pg_advisory_lock(1)", "");
 	REQUIRE_OK(group_start(&g, "late", act_later, &late, e));
 	CHECK(case_blocked(a, &c, 1));
-	CHECK_SQL(gate, "update agent_requests set phase = 'running', status = 'processing', version = 1, attempt = 1 where id = 2;"
+	CHECK_SQL(gate, "begin; update agent_requests set phase = 'running', status = 'processing', version = 1, attempt = 1 where id = 2;"
 		"select drover.queue_log(2, 'status', 'meanwhile', null); update agent_requests set phase = 'ready', status = 'queued', "
-		"version = 2, attempt = 0 where id = 2; select pg_advisory_unlock(1)", "t");
+		"version = 2, attempt = 0 where id = 2; commit; select pg_advisory_unlock(1)", "t");
 	REQUIRE_OK(group_wait(&g, NEVER_MS, e));
 	CHECK_EQ_S(late.said, "1,2");
 	CHECK_EQ_I(c.two.held[2].version, 3);

@@ -97,8 +97,11 @@ static bool live(void *arg, struct err *e)
 static bool live_and_stop(void *arg, struct err *e)
 {
 	struct session *s = arg;
+	const struct dev_flags *f = s->run->options;
 	bool ok = live(s, e);
 	dev_stop(s->dev);
+	if (ok && f->fresh && f->demo && !f->keep)
+		delete_tree(s->dev->postgres.dir); /* nobody asked for it to be kept */
 	return ok;
 }
 

@@ -97,12 +97,18 @@ static struct pg *idle_take(struct pg_pool *pool)
 	return db;
 }
 
+/* What came while it lay idle is read only now: a goodbye, and at the second look the end. Never waits. */
+static bool is_alive(struct pg *db)
+{
+	return !pg_broken(db) && PQconsumeInput(db->conn) && PQconsumeInput(db->conn) && !PQisBusy(db->conn) && !pg_broken(db);
+}
+
 /* A transaction that somebody left open is rolled back by the next user, who may wait. */
 static struct pg *usable(struct pg_pool *pool, int64_t deadline, struct err *e)
 {
 	for (struct pg *db; (db = idle_take(pool));) {
 		struct err ignored = { 0 };
-		if (!pg_broken(db) && pg_rollback(db, deadline, &ignored))
+		if (is_alive(db) && pg_rollback(db, deadline, &ignored))
 			return db;
 		pg_close(db);
 	}

@@ -15,14 +15,20 @@ static int64_t jittered(int64_t ms)
 	return ms / 2 + (int64_t)(drand48() * (double)(ms / 2 + 1));
 }
 
-static void start_all(struct pool *p, const struct queue_request *requests, size_t n)
+/* False when there was no room for one: it is ready again, and asking for it at once would find no room again. */
+static bool start_all(struct pool *p, const struct queue_request *requests, size_t n)
 {
+	bool all = true;
 	for (size_t i = 0; i < n; i++) {
 		struct err e = { 0 };
 		p->claimed++;
-		if (!run_start(p, &requests[i], &e))
-			log_write(LOG_ERROR, "run_not_started", "request %ld: %s", (long)requests[i].id, e.msg);
+		if (run_start(p, &requests[i], &e))
+			continue;
+		log_write(LOG_ERROR, "run_not_started", "request %ld: %s", (long)requests[i].id, e.msg);
+		all = false;
 	}
+	p->woken &= all;
+	return all;
 }
 
 /* A claim whose answer was lost may have happened; a fate that could not be written left its request behind. */
@@ -33,8 +39,10 @@ static bool give_back_unknown(struct pool *p, struct pg *db, struct err *e)
 	size_t n = 0;
 	for (struct run *r = p->runs; r; r = r->next)
 		known[n++] = r->request.id;
-	p->unsure = !queue_give_back(db, p->worker_id, known, n, deadline_in(SHORT_MS), e);
-	return !p->unsure;
+	p->unsure = false; /* before the wait: a run that ends without its fate meanwhile is among the known */
+	bool ok = queue_give_back(db, p->worker_id, known, n, deadline_in(SHORT_MS), e);
+	p->unsure |= !ok;
+	return ok;
 }
 
 /* *full: there may be more. */
@@ -49,14 +57,12 @@ static bool claim_once(struct pool *p, bool *full, struct err *e)
 		return true;
 	struct pg *db = pg_get(p->control, deadline_in(SHORT_MS), e);
 	bool sure = db && (!p->unsure || give_back_unknown(p, db, e));
-	p->unsure = true;
 	bool ok = sure && queue_claim(db, tmp, p->worker_id, asked, deadline_in(SHORT_MS), &requests, &n, e);
 	pg_put(p->control, db);
+	p->unsure |= sure && !ok;
 	if (!ok)
 		return false;
-	p->unsure = false;
-	start_all(p, requests, n);
-	*full = (int)n == asked;
+	*full = start_all(p, requests, n) && (int)n == asked;
 	return true;
 }
 

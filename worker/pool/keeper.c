@@ -3,6 +3,8 @@
 #include "clock.h"
 #include "pool_inner.h"
 
+enum { BEATS = 3 }; /* in the time of a lease */
+
 /* ---- the lease ---- */
 
 static void cancel_all(struct pool *p, const int64_t *ids, size_t n)
@@ -23,16 +25,18 @@ static bool begin_anew(struct pool *p, struct err *e)
 	return pool_register(p, e);
 }
 
+/* A connection that hangs must leave time to ask over another one. */
 static bool renew(struct pool *p, struct err *e)
 {
+	enum { LEAST_MS = 100 };
 	ARENA_SCOPE(tmp);
 	const int64_t *cancelled;
 	size_t n;
 	struct queue_load load = { (int)p->n_runs, p->claimed, p->finished, p->drains > 0 };
-	int64_t asked = clock_ms();
-	struct pg *db = pg_get(p->control, deadline_in(SHORT_MS), e);
-	bool ok = db && queue_heartbeat(db, tmp, &p->worker, &load, deadline_in(SHORT_MS), &cancelled, &n, e);
-	pg_put(p->control, db);
+	int64_t asked = clock_ms(), deadline = deadline_in(p->config->lease_ms / BEATS / 2 + LEAST_MS);
+	struct pg *db = pg_get(p->lease, deadline, e);
+	bool ok = db && queue_heartbeat(db, tmp, &p->worker, &load, deadline, &cancelled, &n, e);
+	pg_put(p->lease, db);
 	if (!ok)
 		return false;
 	p->lease_ends = asked + p->config->lease_ms;
@@ -42,7 +46,7 @@ static bool renew(struct pool *p, struct err *e)
 
 bool pool_lease_loop(void *pool, struct err *e)
 {
-	enum { BEATS = 3, RETRY_MS = 250 };
+	enum { RETRY_MS = 250 };
 	struct pool *p = pool;
 	int64_t wait_ms = p->config->lease_ms / BEATS;
 	while (loop_sleep(wait_ms, e) || !task_cancelled()) {

@@ -33,6 +33,7 @@ struct pool *pool_new(const struct pool_config *config)
 		.version = DROVER_VERSION, .slots = config->slots, .lease_ms = config->lease_ms };
 	p->db = pg_pool_new(&p->pg, config->connections);
 	p->control = pg_pool_new(&p->pg, CONTROL_CONNECTIONS);
+	p->lease = pg_pool_new(&p->pg, 1);
 	p->model = (struct model){ .http = http_new(), .config = config->model };
 	p->definitions = define_all(p->arena, config->agents);
 	p->running.keep_going = true;
@@ -45,6 +46,7 @@ void pool_free(struct pool *p)
 		return;
 	pg_pool_free(p->db);
 	pg_pool_free(p->control);
+	pg_pool_free(p->lease);
 	http_free(p->model.http);
 	arena_free(p->arena);
 	free(p);

@@ -11,7 +11,7 @@
 struct pool_config {
 	const char *database_url;
 	bool prepare, listen;
-	int connections;           /* for agents and tools; three more are the pool's own */
+	int connections;           /* for agents and tools; four more are the pool's own */
 	int64_t connect_ms;
 	int slots, batch;
 	int64_t lease_ms, poll_ms, drain_ms;

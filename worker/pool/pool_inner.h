@@ -27,7 +27,8 @@ struct pool {
 	char worker_id[UUID_TEXT];
 	struct pg_options pg;
 	struct pg_pool *db;      /* agents, tools, fates */
-	struct pg_pool *control; /* claim, lease, upkeep, log: never behind a run */
+	struct pg_pool *control; /* claim, upkeep, log: never behind a run */
+	struct pg_pool *lease;   /* never behind anything: a locked table must not cost all runs */
 	struct model model;
 	const cJSON **definitions; /* of config->agents, in the same order */
 

@@ -18,8 +18,8 @@ struct run *run_find(struct pool *p, int64_t request_id)
 void run_cancel(struct run *r)
 {
 	r->cancel_requested = true;
-	if (r->task)
-		task_cancel(r->task);
+	if (r->task && !r->concluding)
+		task_cancel(r->task); /* too late is too late: its end must be written, not interrupted */
 }
 
 void run_fence(struct run *r)

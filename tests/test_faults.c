@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* One fault at a time, at the worst moment: each test is a way in which a worker once lost, doubled or stopped something. */
+#include "clock.h"
+#include "fiber.h"
+#include "process.h"
+#include "rig_test.h"
+#include <signal.h>
+
+#define SLOW_WORDS(times) "replies:\n  - pace: 20ms\n    chunk: 4\n    reply: [ { text: 'slow word ', repeat: " #times " } ]\n"
+#define BLOCKED_AT(words) "select count(*) > 0 from pg_stat_activity where wait_event_type = 'Lock' and query like '%" words "%'"
+
+/* Until the query gives t. */
+static bool wait_for(struct arena *a, struct rig *r, const char *sql, struct err *e)
+{
+	for (int64_t end = clock_ms() + 15000; clock_ms() < end; loop_sleep(5, e))
+		if (strcmp(test_ask(a, r->owner, sql), "t") == 0)
+			return true;
+	return FAIL(e, ERR_TIMEOUT, "timeout", "never came true: %s", sql);
+}
+
+static bool wait_mid_stream(struct arena *a, struct rig *r, int64_t id, struct err *e)
+{
+	return wait_for(a, r, arena_printf(a, "select count(*) > 0 from agent_logs where kind = 'text' and request_id = %ld",
+		(long)id), e);
+}
+
+/* ---- ends that cannot be written ---- */
+
+RIG_TEST(an_end_that_is_refused_while_a_claim_is_under_way_is_not_forgotten, SLOW_WORDS(30))
+{
+	struct pg *other = test_connect(a, r->db.owner_url, e);
+	REQUIRE_OK(other && rig_start(r, e));
+	int64_t id = rig_ask(a, r, "quotes", "x");
+	REQUIRE_OK(wait_mid_stream(a, r, id, e));
+	CHECK_SQL(other, "begin; select id from drover.workers for update; select 1", "1");
+	int64_t later = rig_ask(a, r, "quotes", "y");
+	REQUIRE_OK(wait_for(a, r, BLOCKED_AT("skip locked"), e));
+	CHECK_SQL(r->owner, "revoke execute on function drover.fence_to_end from drover_worker; select 1", "1");
+	for (int i = 0; i < 1000 && pool_running(r->pool); i++)
+		CHECK(loop_sleep(5, e));
+	CHECK_SQL(r->owner, "grant execute on function drover.fence_to_end to drover_worker; select 1", "1");
+	CHECK_SQL(other, "commit; select 1", "1");
+	CHECK_FATE(id, "completed 1");
+	CHECK_FATE(later, "completed 1");
+}
+
+RIG_TEST(who_cancels_while_the_end_is_written_does_not_undo_it, SLOW_WORDS(10))
+{
+	struct pg *other = test_connect(a, r->db.owner_url, e);
+	REQUIRE_OK(other && rig_start(r, e));
+	int64_t id = rig_ask(a, r, "quotes", "x");
+	REQUIRE_OK(wait_mid_stream(a, r, id, e));
+	CHECK_SQL(other, arena_printf(a, "begin; select id from agent_requests where id = %ld for share; select 1", (long)id), "1");
+	REQUIRE_OK(wait_for(a, r, BLOCKED_AT("fence_to_end"), e));
+	rig_sql(a, r, "select pg_notify('drover_cancel', '%ld')", id);
+	CHECK(loop_sleep(3000, e)); /* longer than a server runs on for a client that has gone */
+	CHECK_SQL(other, "commit; select 1", "1");
+	CHECK_FATE(id, "completed 1");
+	CHECK_EQ_S(rig_sql(a, r, "select version from agent_requests where id = %ld", id), "1");
+}
+
+#define PICKY \
+	"create function public.picky() returns trigger language plpgsql as $$ begin " \
+	"if new.kind = 'text' and new.request_id = %ld then raise 'not this'; end if; return new; end $$; " \
+	"create trigger picky before insert on public.agent_logs for each row execute function public.picky(); select 1"
+
+/* Whatever the database has against them: here it is a trigger of the app's own. */
+RIG_TEST(rows_that_are_refused_hold_up_no_other_run_and_their_own_ends, SLOW_WORDS(60))
+{
+	REQUIRE_OK(rig_start(r, e));
+	int64_t good = rig_ask(a, r, "quotes", "x");
+	REQUIRE_OK(wait_mid_stream(a, r, good, e));
+	CHECK_EQ_S(rig_sql(a, r, PICKY, good + 1), "1");
+	int64_t bad = rig_ask(a, r, "quotes", "y");
+	CHECK_EQ_I(bad, good + 1);
+	CHECK(loop_sleep(500, e));
+	const char *count = "select count(*) from agent_logs where request_id = %ld";
+	const char *before = rig_sql(a, r, count, good);
+	CHECK(loop_sleep(500, e));
+	CHECK(strcmp(rig_sql(a, r, count, good), before) != 0);
+	CHECK_FATE(good, "completed 1");
+	CHECK_FATE(bad, "failed db_rejected 1");
+}
+
+/* ---- the lease ---- */
+
+/* As CREATE INDEX does it: who claims and who promotes have to wait. */
+RIG_TEST(a_locked_table_does_not_cost_the_lease, SLOW_WORDS(120))
+{
+	struct pg *other = test_connect(a, r->db.owner_url, e);
+	r->config.lease_ms = 2500;
+	REQUIRE_OK(other && rig_start(r, e));
+	int64_t id = rig_ask(a, r, "quotes", "x");
+	REQUIRE_OK(wait_mid_stream(a, r, id, e));
+	const char *worker = test_ask(a, r->owner, "select id from drover.workers");
+	CHECK_SQL(other, "begin; lock table agent_requests in share mode; select 1", "1");
+	CHECK(loop_sleep(5000, e));
+	CHECK_SQL(other, "commit; select 1", "1");
+	CHECK_FATE(id, "completed 1");
+	CHECK_SQL(r->owner, "select id from drover.workers", worker);
+}
+
+RIG_TEST(a_worker_whose_registration_was_answered_too_late_registers_again, SLOW_WORDS(1))
+{
+	r->config.worker_id = "00000000-0000-4000-8000-00000000beef";
+	CHECK_SQL(r->owner, "insert into drover.workers (id, host, pid, version, slots, lease_until) values "
+		"('00000000-0000-4000-8000-00000000beef', 'h', 1, 'v', 1, now() + interval '1 second'); select 1", "1");
+	REQUIRE_OK(rig_start(r, e));
+	CHECK_FATE(rig_ask(a, r, "quotes", "x"), "completed 1");
+}
+
+/* ---- connections ---- */
+
+RIG_TEST(connections_that_ended_while_idle_cost_no_attempt, SLOW_WORDS(1))
+{
+	REQUIRE_OK(rig_start(r, e));
+	CHECK_FATE(rig_ask(a, r, "quotes", "x"), "completed 1");
+	CHECK_SQL(r->owner, "select bool_and(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() "
+		"and application_name like 'drover%'", "t");
+	CHECK(loop_sleep(100, e));
+	CHECK_FATE(rig_ask(a, r, "quotes", "y"), "completed 1");
+}
+
+/* ---- memory ---- */
+
+RIG_TEST(without_room_for_a_stack_requests_wait_and_the_database_is_left_in_peace, SLOW_WORDS(1))
+{
+	REQUIRE_OK(rig_start(r, e));
+	fiber_stack_size_set((size_t)1 << 47);
+	int64_t id = rig_ask(a, r, "quotes", "x");
+	CHECK(loop_sleep(1000, e));
+	CHECK_EQ_S(rig_sql(a, r, "select version between 2 and 30 from agent_requests where id = %ld", id), "t");
+	fiber_stack_size_set(FIBER_STACK_DEFAULT);
+	CHECK_FATE(id, "completed 1");
+}
