@@ -128,3 +128,10 @@ void thoughts_strip(struct thoughts *t)
 	for (struct thought_row *row = t->first; row; row = row->next)
 		row->data = NULL;
 }
+
+void thoughts_drop(struct thoughts *t)
+{
+	if (t->first)
+		t->last_seq = t->first->seq - 1;
+	thoughts_written(t, INT64_MAX);
+}

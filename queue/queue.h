@@ -39,6 +39,7 @@ struct queue_request {
 	int64_t id, version;
 	int attempt;
 	bool is_child, dry_run;
+	bool resumed;         /* its children have ended: the attempt goes on */
 	const char *type, *request, *context; /* context is JSON text */
 	const char *session_id, *user_id, *workspace_id; /* the last two may be NULL */
 	int64_t last_seq;     /* of its log so far; 0 = none */

@@ -75,6 +75,7 @@ static struct queue_request read_request(const struct pg_rows *rows, int i)
 		.attempt = (int)pg_i64(rows, i, "attempt"),
 		.is_child = pg_bool(rows, i, "is_child"),
 		.dry_run = pg_bool(rows, i, "dry_run"),
+		.resumed = pg_bool(rows, i, "resumed"),
 		.type = pg_text(rows, i, "type"),
 		.request = pg_text(rows, i, "request"),
 		.context = pg_text(rows, i, "context"),

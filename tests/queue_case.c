@@ -7,17 +7,17 @@
 
 /* The recorder runs as its owner: whoever moves a request needs no right to it. */
 #define RECORDER \
-	"create table moves (n serial, id bigint, \"from\" text, \"to\" text);" \
-	"create function record_move() returns trigger language plpgsql security definer as $$ begin " \
-	"insert into public.moves (id, \"from\", \"to\") values (new.id, case when tg_op = 'INSERT' then '' else old.phase end, " \
-	"new.phase); return null; end $$;" \
-	"create trigger record_insert after insert on agent_requests for each row execute function record_move();" \
-	"create trigger record_update after update on agent_requests for each row when (old.phase <> new.phase) " \
-	"execute function record_move();"
+	"create table moves (n serial, id bigint, \"from\" text, \"to\" text);create function record_move() returns " \
+		"trigger language plpgsql security definer as $$ begin insert into public.moves (id, \"from\", \"to\") " \
+		"values (new.id, case when tg_op = 'INSERT' then '' else old.phase end, new.phase); return null; end " \
+		"$$;create trigger record_insert after insert on agent_requests for each row execute function " \
+		"record_move();create trigger record_update after update on agent_requests for each row when (old.phase <> " \
+		"new.phase) execute function record_move();"
 
 static bool side_open(struct arena *a, struct queue_case *c, struct queue_side *side, const char *id, struct err *e)
 {
-	side->worker = (struct queue_worker){ .id = id, .host = "box", .pid = 7, .version = "0", .slots = 100, .lease_ms = 60000 };
+	side->worker = (struct queue_worker){ .id = id, .host = "box", .pid = 7, .version = "0", .slots = 100,
+		.lease_ms = 60000 };
 	side->held = arena_alloc(a, HELD_MOST * sizeof(*side->held));
 	side->db = test_connect(a, c->db.worker_url, e);
 	return side->db && queue_register(side->db, &side->worker, deadline_in(CASE_MS), e);
@@ -43,8 +43,10 @@ int64_t case_ask(struct arena *a, struct pg *db, const char *columns, const char
 {
 	int64_t id = 0;
 	bool has_text = strstr(columns, "request");
-	const char *sql = arena_printf(a, "insert into public.agent_requests (type%s%s%s) values ('quotes'%s%s%s) returning id",
-		has_text ? "" : ", request", *columns ? ", " : "", columns, has_text ? "" : ", 'hello'", *values ? ", " : "", values);
+	const char *sql = arena_printf(a, "insert into public.agent_requests (type%s%s%s) values ('quotes'%s%s%s) "
+		"returning id",
+		has_text ? "" : ", request", *columns ? ", " : "", columns, has_text ? "" : ", 'hello'", *values ? ", "
+			: "", values);
 	str_to_i64(str_of(test_ask(a, db, sql)), &id);
 	return id;
 }
@@ -77,12 +79,14 @@ static const char *outcome(bool ok, const struct err *e)
 static const char *end(struct arena *a, struct queue_side *side, int64_t id, const struct queue_end *how)
 {
 	struct err e = { 0 };
-	return outcome(queue_finish(side->db, a, &side->held[id], how, &tokens, log_batch_new(a), deadline_in(CASE_MS), &e), &e);
+	return outcome(queue_finish(side->db, a, &side->held[id], how, &tokens, log_batch_new(a), deadline_in(CASE_MS),
+		&e), &e);
 }
 
 const char *case_finish(struct arena *a, struct queue_side *side, int64_t id)
 {
-	return end(a, side, id, &(struct queue_end){ .completed = true, .phase = "completed", .result = "{\"answer\": \"done\"}",
+	return end(a, side, id, &(struct queue_end){ .completed = true, .phase = "completed",
+		.result = "{\"answer\": \"done\"}",
 		.agent = "quotes" });
 }
 
@@ -95,21 +99,24 @@ const char *case_fail(struct arena *a, struct queue_side *side, int64_t id)
 const char *case_release(struct arena *a, struct queue_side *side, int64_t id)
 {
 	struct err e = { 0 };
-	return outcome(queue_release(side->db, a, &side->held[id], &tokens, log_batch_new(a), deadline_in(CASE_MS), &e), &e);
+	return outcome(queue_release(side->db, a, &side->held[id], &tokens, log_batch_new(a), deadline_in(CASE_MS), &e),
+		&e);
 }
 
 const char *case_retry_later(struct arena *a, struct queue_side *side, int64_t id, int64_t wait_ms)
 {
 	struct err e = { 0 }, why = { 0 };
 	FAIL(&why, ERR_BUSY, "busy", "it was busy");
-	bool ok = queue_retry_later(side->db, a, &side->held[id], wait_ms, &why, &tokens, log_batch_new(a), deadline_in(CASE_MS), &e);
+	bool ok = queue_retry_later(side->db, a, &side->held[id], wait_ms, &why, &tokens, log_batch_new(a),
+		deadline_in(CASE_MS), &e);
 	return outcome(ok, &e);
 }
 
 const char *case_spawn(struct arena *a, struct queue_side *side, int64_t id, const char *children)
 {
 	struct err e = { 0 };
-	return outcome(queue_wait_for_children(side->db, a, &side->held[id], children, "orchestrator", &tokens, log_batch_new(a),
+	return outcome(queue_wait_for_children(side->db, a, &side->held[id], children, "orchestrator", &tokens,
+		log_batch_new(a),
 		deadline_in(CASE_MS), &e), &e);
 }
 
@@ -166,8 +173,8 @@ const char *case_state(struct arena *a, struct queue_case *c, int64_t id)
 
 void case_expire(struct arena *a, struct queue_case *c, const char *worker)
 {
-	CHECK_SQL(c->owner, arena_printf(a, "update drover.workers set lease_until = now() - interval '1 second' where id = '%s' "
-		"returning pid", worker), "7");
+	CHECK_SQL(c->owner, arena_printf(a, "update drover.workers set lease_until = now() - interval '1 second' where "
+		"id = '%s' returning pid", worker), "7");
 }
 
 bool case_blocked(struct arena *a, struct queue_case *c, int n)

@@ -34,7 +34,8 @@ bool queue_case_open(struct arena *a, struct queue_case *c, struct err *e);
 void queue_case_check(struct arena *a, struct queue_case *c);
 #define QUEUE_CASE struct queue_case c = { 0 }; REQUIRE_OK(queue_case_open(a, &c, e))
 
-/* Inserts a request as the server does, with more columns: case_ask(a, db, "priority, request", "5, 'x'"). Its id, 0 = refused. */
+/* Inserts a request as the server does, with more columns: case_ask(a, db, "priority, request", "5, 'x'"). Its id,
+ * 0 = refused. */
 int64_t case_ask(struct arena *a, struct pg *db, const char *columns, const char *values);
 /* The ids, "1,2", in the order they came; "" for none. */
 const char *case_claim(struct arena *a, struct queue_side *side, int max);
@@ -56,6 +57,9 @@ const char *case_state(struct arena *a, struct queue_case *c, int64_t id);
 const char *case_sql(struct arena *a, struct queue_case *c, const char *format, int64_t id);
 #define CHECK_STATE(id, want) CHECK_EQ_S(case_state(a, &c, id), want)
 #define CHECK_OF(id, sql, want) CHECK_EQ_S(case_sql(a, &c, sql, id), want)
+/* Columns of the request, with blanks between. */
+#define CHECK_ROW(id, columns, want) \
+	CHECK_OF(id, "select concat_ws(' ', " columns ") from agent_requests where id = %ld", want)
 
 /* The lease of a worker ran out. */
 void case_expire(struct arena *a, struct queue_case *c, const char *worker);

@@ -3,31 +3,30 @@
 #include "loop.h"
 
 #define ROWS \
-	"insert into agent_sessions (id, user_id, title) values ('" SESSION_A "', '" USER_A "', '1 of A'), " \
-	"('" SESSION_B "', '" USER_B "', '2 of B'), ('" SESSION_S "', null, '3 of the server');" \
-	"insert into agent_requests (session_id, user_id, type, request) " \
-	"select id, user_id, 'quotes', title from agent_sessions order by title;" \
-	"insert into agent_logs (session_id, request_id, user_id, seq, attempt, agent_name, kind) " \
-	"select session_id, id, user_id, 1, 1, 'quotes', 'text' from agent_requests;" \
-	"insert into agent_turns (session_id, request_id, user_id, attempt, sequence_number, role, content_type, block) " \
-	"select session_id, id, user_id, 1, 1, 'assistant', 'text', '{}' from agent_requests;" \
-	"insert into tool_executions (session_id, request_id, user_id, tool_call_id, tool_name, status, attempt, duration_ms) " \
-	"select session_id, id, user_id, 'c', 'tool', 'done', 1, 1 from agent_requests;"
+	"insert into agent_sessions (id, user_id, title) values ('" SESSION_A "', '" USER_A "', '1 of A'), ('" \
+		SESSION_B "', '" USER_B "', '2 of B'), ('" SESSION_S "', null, '3 of the server');insert into " \
+		"agent_requests (session_id, user_id, type, request) select id, user_id, 'quotes', title from " \
+		"agent_sessions order by title;insert into agent_logs (session_id, request_id, user_id, seq, attempt, " \
+		"agent_name, kind) select session_id, id, user_id, 1, 1, 'quotes', 'text' from agent_requests;insert into " \
+		"agent_turns (session_id, request_id, user_id, attempt, sequence_number, role, content_type, block) select " \
+		"session_id, id, user_id, 1, 1, 'assistant', 'text', '{}' from agent_requests;insert into tool_executions " \
+		"(session_id, request_id, user_id, tool_call_id, tool_name, status, attempt, duration_ms) select " \
+		"session_id, id, user_id, 'c', 'tool', 'done', 1, 1 from agent_requests;"
 
 #define SPACES \
-	"insert into psa.workspaces (id, name) values ('" SPACE_A "', 'Space of A'), ('" SPACE_B "', 'Space of B');" \
-	"insert into psa.members values ('" SPACE_A "', '" USER_A "', 'owner'), ('" SPACE_B "', '" USER_B "', 'owner');" \
-	"insert into psa.tax_codes (workspace_id, code, category, rate_bp) select id, 'VAT', 'S', 1900 from psa.workspaces;" \
-	"insert into psa.customers (workspace_id, name, currency, tax_code) " \
-	"select id, 'Customer', 'EUR', 'VAT' from psa.workspaces;" \
-	"insert into psa.projects (workspace_id, code, name, customer_id, currency) " \
-	"select workspace_id, 'APOLLO', 'Apollo', id, 'EUR' from psa.customers;" \
-	"insert into psa.tasks (workspace_id, project_id, number, name) select workspace_id, id, 1, 'Task' from psa.projects"
+	"insert into psa.workspaces (id, name) values ('" SPACE_A "', 'Space of A'), ('" SPACE_B "', 'Space of " \
+		"B');insert into psa.members values ('" SPACE_A "', '" USER_A "', 'owner'), ('" SPACE_B "', '" \
+		USER_B "', 'owner');insert into psa.tax_codes (workspace_id, code, category, rate_bp) select id, 'VAT', " \
+		"'S', 1900 from psa.workspaces;insert into psa.customers (workspace_id, name, currency, tax_code) select " \
+		"id, 'Customer', 'EUR', 'VAT' from psa.workspaces;insert into psa.projects (workspace_id, code, name, " \
+		"customer_id, currency) select workspace_id, 'APOLLO', 'Apollo', id, 'EUR' from psa.customers;insert into " \
+		"psa.tasks (workspace_id, project_id, number, name) select workspace_id, id, 1, 'Task' from psa.projects"
 
 static struct pg *enter(struct arena *a, struct people *p, const char *role, const char *claims, struct err *e)
 {
 	struct pg *db = test_connect(a, p->db.owner_url, e);
-	const char *sql = arena_printf(a, "set role %s; select set_config('request.jwt.claims', '%s', false)", role, claims);
+	const char *sql = arena_printf(a, "set role %s; select set_config('request.jwt.claims', '%s', false)", role,
+		claims);
 	return db && pg_script(db, a, sql, deadline_in(RIGHTS_MS), NULL, e) ? db : NULL;
 }
 

@@ -21,7 +21,8 @@ struct people {
 	struct pg *worker;                /* logged in as drover_worker */
 };
 
-/* Requests 1 of A, 2 of B, 3 of the server: each with a session, a log row, a turn and a tool call; a workspace of A and one of B. */
+/* Requests 1 of A, 2 of B, 3 of the server: each with a session, a log row, a turn and a tool call; a workspace of A
+ * and one of B. */
 bool people_open(struct arena *a, struct people *p, struct err *e);
 /* The same people at a database that is there already; no rows. */
 bool people_enter(struct arena *a, struct people *p, struct err *e);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* One fault at a time, at the worst moment: each test is a way in which a worker once lost, doubled or stopped something. */
 #include "clock.h"
+#include "embedded.h"
 #include "fiber.h"
 #include "process.h"
 #include "rig_test.h"
 #include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #define SLOW_WORDS(times) "replies:\n  - pace: 20ms\n    chunk: 4\n    reply: [ { text: 'slow word ', repeat: " #times " } ]\n"
 #define BLOCKED_AT(words) "select count(*) > 0 from pg_stat_activity where wait_event_type = 'Lock' and query like '%" words "%'"
@@ -132,4 +135,67 @@ RIG_TEST(without_room_for_a_stack_requests_wait_and_the_database_is_left_in_peac
 	CHECK_EQ_S(rig_sql(a, r, "select version between 2 and 30 from agent_requests where id = %ld", id), "t");
 	fiber_stack_size_set(FIBER_STACK_DEFAULT);
 	CHECK_FATE(id, "completed 1");
+}
+
+/* ---- processes ---- */
+
+static struct process *supervisor_start(struct arena *a, struct rig *r, struct err *e)
+{
+	const char *argv[] = { getenv("TEST_PROGRAM"), "worker", "--processes", "1", NULL };
+	const char *env[] = { arena_printf(a, "DROVER_DATABASE_URL=%s", r->db.worker_url), arena_printf(a, "PATH=%s", getenv("PATH")),
+		arena_printf(a, "DROVER_MODEL_BASE_URL=%s", r->config.model.base_url), "DROVER_LOG_LEVEL=error", NULL };
+	if (argv[0])
+		return process_start(&(struct process_options){ .argv = argv, .env = env, .die_with_us = true }, e);
+	FAIL(e, ERR_INPUT, "no_program", "TEST_PROGRAM must be the path of drover");
+	return NULL;
+}
+
+/* Kills the worker process at a moment when its supervisor can start no other. */
+static bool kill_worker(struct arena *a, struct rig *r, struct process *supervisor, struct err *e)
+{
+	struct rlimit none = { 3, 1024 };
+	int64_t pid;
+	return wait_for(a, r, "select count(*) = 1 from drover.workers where lease_until > now()", e) &&
+		str_to_i64(str_of(test_ask(a, r->owner, "select pid from drover.workers where lease_until > now()")), &pid) &&
+		prlimit(process_pid(supervisor), RLIMIT_NOFILE, &none, NULL) == 0 && kill((pid_t)pid, SIGKILL) == 0 && loop_sleep(700, e);
+}
+
+RIG_TEST(a_supervisor_survives_that_it_cannot_start_a_process_and_stops_while_it_waits, SLOW_WORDS(1))
+{
+	struct rlimit enough = { 1024, 1024 };
+	int status = -1;
+	struct process *p = supervisor_start(a, r, e);
+	REQUIRE_OK(p);
+	CHECK(kill_worker(a, r, p, e) && process_running(p) && prlimit(process_pid(p), RLIMIT_NOFILE, &enough, NULL) == 0);
+	CHECK_FATE(rig_ask(a, r, "quotes", "x"), "completed 1");
+	CHECK(kill_worker(a, r, p, e) && process_running(p) && prlimit(process_pid(p), RLIMIT_NOFILE, &enough, NULL) == 0);
+	process_signal(p, SIGTERM);
+	CHECK(process_wait(p, deadline_in(5000), &status, e));
+	CHECK_EQ_I(status, 0);
+	process_free(p);
+}
+
+static bool start_embedded(void *dir, struct err *e)
+{
+	ARENA_SCOPE(a);
+	struct embedded x = { 0 };
+	bool ok = embedded_start(a, &(struct embedded_options){ .dir = dir, .fast = true }, &x, e);
+	embedded_stop(&x);
+	return ok;
+}
+
+LOOP_TEST(a_private_database_that_was_left_half_made_is_made_anew)
+{
+	char dir[] = "/tmp/drover-test-XXXXXX";
+	struct group g = { 0 };
+	struct err ignored = { 0 };
+	REQUIRE(mkdtemp(dir));
+	const char *made = arena_printf(a, "%s/pg/PG_VERSION", dir), *half = arena_printf(a, "%s/pg.half/PG_VERSION", dir);
+	REQUIRE_OK(group_start(&g, "embedded", start_embedded, dir, e));
+	while (access(made, F_OK) != 0 && access(half, F_OK) != 0 && g.running)
+		CHECK(loop_sleep(1, e));
+	group_cancel(&g);
+	CHECK(!group_wait(&g, NEVER_MS, &ignored));
+	REQUIRE_OK(start_embedded(dir, e));
+	delete_tree(dir);
 }

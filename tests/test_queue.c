@@ -10,8 +10,8 @@
 #define SUM "select md5(coalesce((select string_agg(r::text, '|' order by id) from agent_requests r), '') || " \
 	"coalesce((select string_agg(l::text, '|' order by id) from agent_logs l), ''))"
 
-#define CHILDREN "[{\"type\": \"quotes\", \"request\": \"first\", \"after\": []}, " \
-	"{\"type\": \"quotes\", \"request\": \"second\", \"after\": []}, {\"type\": \"quotes\", \"request\": \"third\", \"after\": [0]}]"
+#define CHILDREN "[{\"type\": \"quotes\", \"request\": \"first\", \"after\": []}, {\"type\": \"quotes\", " \
+	"\"request\": \"second\", \"after\": []}, {\"type\": \"quotes\", \"request\": \"third\", \"after\": [0]}]"
 
 /* ---- ends ---- */
 
@@ -20,11 +20,12 @@ LOOP_TEST(a_finished_request_has_its_result_its_tokens_and_its_agent)
 	QUEUE_CASE;
 	CHECK_EQ_I(case_ask(a, c.owner, "", ""), 1);
 	CHECK_EQ_S(case_claim(a, &c.one, 10), "1");
-	CHECK_OF(1, "select worker_id || ' ' || version || ' ' || attempt || (started_at is not null) from agent_requests where id = %ld",
+	CHECK_OF(1, "select worker_id || ' ' || version || ' ' || attempt || (started_at is not null) from "
+		"agent_requests where id = %ld",
 		WORKER_1 " 1 1true");
 	CHECK_EQ_S(case_finish(a, &c.one, 1), "ok");
-	CHECK_OF(1, "select concat_ws(' ', status, phase, result, agents_involved, input_tokens, output_tokens, cache_write_tokens, "
-		"cache_read_tokens, worker_id is null, finished_at >= started_at, processing_time_ms >= 0) from agent_requests where id = %ld",
+	CHECK_ROW(1, "status, phase, result, agents_involved, input_tokens, output_tokens, cache_write_tokens, "
+		"cache_read_tokens, worker_id is null, finished_at >= started_at, processing_time_ms >= 0",
 		"completed completed {\"answer\": \"done\"} {quotes} 1 2 3 4 t t t");
 	CHECK_EQ_S(case_finish(a, &c.one, 1), "fence_lost");
 	queue_case_check(a, &c);
@@ -36,13 +37,12 @@ LOOP_TEST(a_release_does_not_count_the_attempt_and_a_retry_does)
 	case_ask(a, c.owner, "", "");
 	CHECK_EQ_S(case_claim(a, &c.one, 10), "1");
 	CHECK_EQ_S(case_release(a, &c.one, 1), "ok");
-	CHECK_OF(1, "select concat_ws(' ', status, phase, attempt, version, input_tokens, worker_id is null) from agent_requests where id = %ld",
-		"queued ready 0 2 1 t");
+	CHECK_ROW(1, "status, phase, attempt, version, input_tokens, worker_id is null", "queued ready 0 2 1 t");
 	CHECK_EQ_S(case_claim(a, &c.two, 10), "1");
 	CHECK_EQ_I(c.two.held[1].attempt, 1);
 	CHECK_EQ_S(case_retry_later(a, &c.two, 1, 60000), "ok");
-	CHECK_OF(1, "select concat_ws(' ', status, phase, attempt, version, error, error_code, input_tokens, worker_id is null, "
-		"run_at - clock_timestamp() between interval '50 s' and interval '60 s') from agent_requests where id = %ld",
+	CHECK_ROW(1, "status, phase, attempt, version, error, error_code, input_tokens, worker_id is null, run_at - "
+		"clock_timestamp() between interval '50 s' and interval '60 s'",
 		"queued retry_wait 1 4 it was busy busy 2 t t");
 	CHECK_OF(1, "update agent_requests set run_at = now() where id = %ld returning 1", "1");
 	CHECK_EQ_S(case_maintain(a, &c.one), "moved 1");
@@ -54,7 +54,8 @@ LOOP_TEST(a_release_does_not_count_the_attempt_and_a_retry_does)
 
 LOOP_TEST(a_stale_version_writes_nothing)
 {
-	static const char *(*const acts[])(struct arena *, struct queue_side *, int64_t) = { case_finish, case_fail, case_release };
+	static const char *(*const acts[])(struct arena *, struct queue_side *, int64_t) = { case_finish, case_fail,
+		case_release };
 	QUEUE_CASE;
 	case_ask(a, c.owner, "", "");
 	CHECK_EQ_S(case_claim(a, &c.one, 10), "1");
@@ -84,7 +85,8 @@ LOOP_TEST(the_fence_is_an_error_of_its_own_kind)
 
 /* ---- the log ---- */
 
-#define LOG "select string_agg(seq || ':' || kind || ':' || message, '|' order by seq) from agent_logs where request_id = %ld"
+#define LOG "select string_agg(seq || ':' || kind || ':' || message, '|' order by seq) from agent_logs where " \
+	"request_id = %ld"
 
 LOOP_TEST(thoughts_that_are_sent_twice_are_there_once)
 {
@@ -95,8 +97,8 @@ LOOP_TEST(thoughts_that_are_sent_twice_are_there_once)
 	CHECK_EQ_S(case_think(a, &c.one, 1, 1, 2), "1");
 	CHECK_EQ_S(case_think(a, &c.one, 1, 2, 3), "1");
 	CHECK_OF(1, LOG, "1:text:thought 1|2:text:thought 2|3:text:thought 3");
-	CHECK_OF(1, "select count(*) from agent_logs l join agent_requests r on r.session_id = l.session_id and r.user_id = l.user_id "
-		"and r.attempt = l.attempt where r.id = %ld", "3");
+	CHECK_OF(1, "select count(*) from agent_logs l join agent_requests r on r.session_id = l.session_id and "
+		"r.user_id = l.user_id and r.attempt = l.attempt where r.id = %ld", "3");
 	CHECK_EQ_S(case_finish(a, &c.one, 1), "ok");
 	CHECK_EQ_S(case_think(a, &c.one, 1, 4, 4), "");
 }
@@ -149,7 +151,8 @@ LOOP_TEST(deleting_a_request_deletes_its_children_and_every_log)
 	CHECK_EQ_S(case_claim(a, &c.one, 1), "2");
 	CHECK_EQ_S(case_think(a, &c.one, 2, 1, 1), "2");
 	CHECK_SQL(c.owner, "delete from agent_requests where id = 1", "(null)");
-	CHECK_SQL(c.owner, "select (select count(*) from agent_requests) || ' ' || (select count(*) from agent_logs)", "0 0");
+	CHECK_SQL(c.owner, "select (select count(*) from agent_requests) || ' ' || (select count(*) from agent_logs)",
+		"0 0");
 }
 
 /* ---- dead workers ---- */
@@ -165,9 +168,10 @@ LOOP_TEST(what_a_dead_worker_ran_is_ready_again_and_its_log_goes_on)
 	CHECK_EQ_S(case_maintain(a, &c.two), "moved 0");
 	case_expire(a, &c, WORKER_1);
 	CHECK_EQ_S(case_maintain(a, &c.two), "moved 1");
-	CHECK_OF(1, "select concat_ws(' ', status, phase, attempt, version, error_code, error, worker_id is null) from agent_requests "
-		"where id = %ld", "queued ready 1 2 worker_lost worker box:7 was lost in attempt 1 t");
-	CHECK_OF(1, "select string_agg(seq || kind, ' ' order by seq) || ' ' || max(data ->> 'code') from agent_logs where request_id = %ld",
+	CHECK_ROW(1, "status, phase, attempt, version, error_code, error, worker_id is null",
+		"queued ready 1 2 worker_lost worker box:7 was lost in attempt 1 t");
+	CHECK_OF(1, "select string_agg(seq || kind, ' ' order by seq) || ' ' || max(data ->> 'code') from agent_logs "
+		"where request_id = %ld",
 		"1text 2text 3text 4status worker_lost");
 	CHECK_STATE(2, "processing running");
 	CHECK_SQL(c.owner, "select string_agg(id::text, ' ') from drover.workers", WORKER_2);
@@ -191,9 +195,10 @@ LOOP_TEST(a_request_that_kills_its_workers_fails_and_frees_its_parent)
 		CHECK_EQ_S(case_maintain(a, &c.two), "moved 1");
 		REQUIRE_OK(queue_register(c.one.db, &c.one.worker, deadline_in(CASE_MS), e));
 	}
-	CHECK_OF(2, "select concat_ws(' ', status, phase, error_code, error, attempt, finished_at is not null) from agent_requests where id = %ld",
+	CHECK_ROW(2, "status, phase, error_code, error, attempt, finished_at is not null",
 		"failed failed worker_lost worker box:7 was lost in attempt 3 3 t");
-	CHECK_OF(2, "select string_agg(seq || kind, ' ' order by seq) from agent_logs where request_id = %ld", "1status 2status 3error");
+	CHECK_OF(2, "select string_agg(seq || kind, ' ' order by seq) from agent_logs where request_id = %ld",
+		"1status 2status 3error");
 	CHECK_STATE(1, "processing ready");
 	queue_case_check(a, &c);
 }
@@ -206,8 +211,8 @@ LOOP_TEST(a_lease_is_renewed_while_it_holds_and_never_after)
 	struct queue_load load = { 3, 5, 2, true };
 	REQUIRE_OK(queue_heartbeat(c.one.db, a, &c.one.worker, &load, deadline_in(CASE_MS), &cancelled, &n, e));
 	CHECK_EQ_I((int64_t)n, 0);
-	CHECK_SQL(c.owner, "select concat_ws(' ', running, claimed, finished, draining, lease_until - heartbeat_at) from drover.workers "
-		"where id = '" WORKER_1 "'", "3 5 2 t 00:01:00");
+	CHECK_SQL(c.owner, "select concat_ws(' ', running, claimed, finished, draining, lease_until - heartbeat_at) from "
+		"drover.workers where id = '" WORKER_1 "'", "3 5 2 t 00:01:00");
 	case_expire(a, &c, WORKER_1);
 	CHECK(!queue_heartbeat(c.one.db, a, &c.one.worker, &load, deadline_in(CASE_MS), &cancelled, &n, e));
 	CHECK_EQ_I(e->kind, ERR_FENCE);
@@ -235,7 +240,7 @@ LOOP_TEST(a_worker_gives_back_what_it_does_not_know_of_and_leaves_nothing_behind
 	CHECK_EQ_S(case_claim(a, &c.one, 2), "1,2");
 	CHECK_EQ_S(case_claim(a, &c.two, 1), "3");
 	REQUIRE_OK(queue_give_back(c.one.db, WORKER_1, &(int64_t){ 2 }, 1, deadline_in(CASE_MS), e));
-	CHECK_OF(1, "select concat_ws(' ', status, phase, attempt, version) from agent_requests where id = %ld", "queued ready 0 2");
+	CHECK_ROW(1, "status, phase, attempt, version", "queued ready 0 2");
 	CHECK_STATE(2, "processing running");
 	REQUIRE_OK(queue_leave(c.one.db, WORKER_1, deadline_in(CASE_MS), e));
 	CHECK_STATE(2, "queued ready");
@@ -273,7 +278,7 @@ LOOP_TEST(what_waits_is_cancelled_at_once_and_only_once)
 	CHECK_EQ_S(case_retry_later(a, &c.one, 3, 60000), "ok");
 	for (int64_t id = 1; id <= 3; id++) {
 		CHECK_EQ_S(case_cancel(a, c.two.db, id), "t");
-		CHECK_OF(id, "select concat_ws(' ', status, phase, error_code, error, finished_at is not null) from agent_requests where id = %ld",
+		CHECK_ROW(id, "status, phase, error_code, error, finished_at is not null",
 			"failed cancelled cancelled cancelled t");
 		CHECK_OF(id, LOG, "1:error:cancelled");
 		CHECK_EQ_S(case_cancel(a, c.two.db, id), "f");
@@ -306,7 +311,7 @@ LOOP_TEST(what_runs_is_told_to_stop_by_notification_and_by_heartbeat)
 	case_expire(a, &c, WORKER_1);
 	CHECK_EQ_S(case_maintain(a, &c.two), "moved 2");
 	CHECK_STATE(1, "queued ready");
-	CHECK_OF(2, "select concat_ws(' ', status, phase, error_code) from agent_requests where id = %ld", "failed cancelled cancelled");
+	CHECK_ROW(2, "status, phase, error_code", "failed cancelled cancelled");
 	queue_case_check(a, &c);
 }
 
@@ -363,14 +368,15 @@ LOOP_TEST(the_newest_of_a_key_cancels_the_older_of_the_same_user_only)
 	case_ask(a, c.owner, "user_id, supersede_key", "'" USER_A "', 'other'");
 	case_ask(a, c.owner, "user_id", "'" USER_A "'");
 	CHECK_EQ_I(case_ask(a, c.owner, "user_id, supersede_key", "'" USER_A "', 'k'"), 5);
-	CHECK_OF(1, "select concat_ws(' ', status, phase, error_code, error) from agent_requests where id = %ld",
-		"failed superseded superseded superseded by request 5");
-	CHECK_SQL(c.owner, "select string_agg(id::text, ' ' order by id) from agent_requests where phase = 'ready'", "2 3 4 5");
+	CHECK_ROW(1, "status, phase, error_code, error", "failed superseded superseded superseded by request 5");
+	CHECK_SQL(c.owner, "select string_agg(id::text, ' ' order by id) from agent_requests where phase = 'ready'",
+		"2 3 4 5");
 	CHECK_EQ_S(case_claim(a, &c.one, 10), "2,3,4,5");
 	CHECK_EQ_S(case_finish(a, &c.one, 5), "ok");
-	CHECK_SQL(c.owner, "insert into agent_requests (user_id, type, request, supersede_key) select '" USER_B "', 'quotes', 'x', 'k' "
-		"from generate_series(1, 3)", "(null)");
-	CHECK_SQL(c.owner, "select string_agg(id || phase || cancel_requested, ' ' order by id) from agent_requests where user_id = '" USER_B "'",
+	CHECK_SQL(c.owner, "insert into agent_requests (user_id, type, request, supersede_key) select '"
+		USER_B "', 'quotes', 'x', 'k' from generate_series(1, 3)", "(null)");
+	CHECK_SQL(c.owner, "select string_agg(id || phase || cancel_requested, ' ' order by id) from agent_requests "
+		"where user_id = '" USER_B "'",
 		"2runningtrue 6supersededfalse 7supersededfalse 8readyfalse");
 	queue_case_check(a, &c);
 }
@@ -385,8 +391,8 @@ LOOP_TEST(a_key_is_taken_once_for_each_user_and_the_server_is_one)
 		const char *values = arena_printf(a, "%s, 'k'", users[i]);
 		CHECK_EQ_I(case_ask(a, c.owner, "user_id, idempotency_key", values) != 0, true);
 		CHECK_EQ_I(case_ask(a, c.owner, "user_id, idempotency_key", values), 0);
-		CHECK_SQL(c.owner, arena_printf(a, "insert into agent_requests (type, request, user_id, idempotency_key) values ('quotes', 'x', %s) "
-			"on conflict do nothing returning id", values), "(null)");
+		CHECK_SQL(c.owner, arena_printf(a, "insert into agent_requests (type, request, user_id, idempotency_key) "
+			"values ('quotes', 'x', %s) on conflict do nothing returning id", values), "(null)");
 	}
 	CHECK_SQL(c.owner, "select count(*) from agent_requests", "3");
 }
@@ -434,12 +440,14 @@ LOOP_TEST(what_is_too_much_or_of_the_wrong_kind_is_refused_by_the_name_of_the_li
 	};
 	QUEUE_CASE;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		const char *said = test_ask(a, c.owner, arena_printf(a, "insert into agent_requests (type, %s) values ('quotes', %s)",
+		const char *said = test_ask(a, c.owner, arena_printf(a, "insert into agent_requests (type, %s) values "
+			"('quotes', %s)",
 			cases[i].columns, cases[i].values));
 		if (!CHECK(strstr(said, cases[i].name)))
 			printf("      %s\n", said);
 	}
-	CHECK(case_ask(a, c.owner, "request, context", "repeat('x', 262144), jsonb_build_object('k', repeat('x', 262000))"));
+	CHECK(case_ask(a, c.owner, "request, context",
+		"repeat('x', 262144), jsonb_build_object('k', repeat('x', 262000))"));
 }
 
 static const char *nested(struct arena *a, int depth)
@@ -484,8 +492,8 @@ LOOP_TEST(an_operator_retries_what_failed_with_a_fresh_count)
 	CHECK_EQ_S(case_fail(a, &c.one, 1), "ok");
 	CHECK_EQ_S(case_claim(a, &c.one, 10), "2");
 	retry(a, &c, 1, true);
-	CHECK_OF(1, "select concat_ws(' ', status, phase, attempt, version, error is null, error_code is null, finished_at is null) "
-		"from agent_requests where id = %ld", "queued ready 0 2 t t t");
+	CHECK_ROW(1, "status, phase, attempt, version, error is null, error_code is null, finished_at is null",
+		"queued ready 0 2 t t t");
 	CHECK_EQ_S(case_claim(a, &c.two, 10), "");
 	CHECK_EQ_S(case_finish(a, &c.one, 1), "fence_lost");
 	CHECK_EQ_S(case_finish(a, &c.one, 2), "ok");
@@ -493,8 +501,8 @@ LOOP_TEST(an_operator_retries_what_failed_with_a_fresh_count)
 	queue_case_check(a, &c);
 }
 
-/* One request of each waiting kind, all of one key and user: 1 ready, 2 scheduled, 3 retry_wait, 4 waiting_children with
- * 5 (running), 6 (ready) and 7 (waiting_dependencies). */
+/* One request of each waiting kind, all of one key and user: 1 ready, 2 scheduled, 3 retry_wait, 4 waiting_children
+ * with 5 (running), 6 (ready) and 7 (waiting_dependencies). */
 static void one_of_each(struct arena *a, struct queue_case *c, const char *key)
 {
 	CHECK_SQL(c->owner, "truncate agent_requests restart identity cascade", "(null)");
@@ -507,7 +515,8 @@ static void one_of_each(struct arena *a, struct queue_case *c, const char *key)
 	CHECK_EQ_S(case_spawn(a, &c->one, 4, CHILDREN), "ok");
 	CHECK_EQ_S(case_claim(a, &c->one, 1), "5");
 	CHECK_EQ_S(case_release(a, &c->one, 1), "ok");
-	CHECK_SQL(c->owner, arena_printf(a, "update agent_requests set supersede_key = '%s' where parent_id is null", key), "(null)");
+	CHECK_SQL(c->owner, arena_printf(a, "update agent_requests set supersede_key = '%s' where parent_id is null",
+		key), "(null)");
 }
 
 static void end_every_way(struct arena *a, struct queue_case *c)
@@ -523,7 +532,8 @@ static void end_every_way(struct arena *a, struct queue_case *c)
 
 static void live_and_fail(struct arena *a, struct queue_case *c)
 {
-	struct queue_end cancelled = { .phase = "cancelled", .error = "cancelled", .error_code = "cancelled", .agent = "quotes" };
+	struct queue_end cancelled = { .phase = "cancelled", .error = "cancelled", .error_code = "cancelled",
+		.agent = "quotes" };
 	struct queue_tokens none = { 0 };
 	struct err e = { 0 };
 	one_of_each(a, c, "run");
@@ -552,7 +562,7 @@ LOOP_TEST(every_move_of_the_table_can_be_made_and_no_other)
 	const char *known = "";
 	for (size_t i = 0; i < n_queue_moves; i++)
 		known = arena_printf(a, "%s%s('%s', '%s')", known, i ? ", " : "", queue_moves[i].from, queue_moves[i].to);
-	CHECK_SQL(c.owner, arena_printf(a, "select string_agg(k.a || ' -> ' || k.b, ', ') from (values %s) k (a, b) where not exists "
-		"(select from moves m where m.\"from\" = k.a and m.\"to\" = k.b)", known), "(null)");
+	CHECK_SQL(c.owner, arena_printf(a, "select string_agg(k.a || ' -> ' || k.b, ', ') from (values %s) k (a, b) "
+		"where not exists (select from moves m where m.\"from\" = k.a and m.\"to\" = k.b)", known), "(null)");
 	queue_case_check(a, &c);
 }

@@ -64,8 +64,8 @@ LOOP_TEST(an_insert_that_commits_late_waits_for_the_one_that_runs)
 {
 	QUEUE_CASE;
 	struct pg *late = test_connect(a, c.db.owner_url, e);
-	CHECK_SQL(late, "begin; insert into agent_requests (session_id, type, request) values ('" SESSION_A "', 'quotes', 'x') "
-		"returning id", "1");
+	CHECK_SQL(late, "begin; insert into agent_requests (session_id, type, request) values ('"
+		SESSION_A "', 'quotes', 'x') returning id", "1");
 	CHECK_EQ_I(case_ask(a, c.owner, IN_A), 2);
 	CHECK_EQ_S(case_claim(a, &c.one, 10), "2");
 	CHECK_SQL(late, "commit", "(null)");
@@ -85,8 +85,8 @@ LOOP_TEST(two_heads_of_a_session_are_not_both_claimed_and_no_error_escapes)
 	struct pg_rows rows;
 	struct claimer second = { .side = &c.two };
 	struct pg *late = test_connect(a, c.db.owner_url, e);
-	CHECK_SQL(late, "begin; insert into agent_requests (session_id, type, request) values ('" SESSION_A "', 'quotes', 'x') "
-		"returning id", "1");
+	CHECK_SQL(late, "begin; insert into agent_requests (session_id, type, request) values ('"
+		SESSION_A "', 'quotes', 'x') returning id", "1");
 	CHECK_EQ_I(case_ask(a, c.owner, IN_A), 2);
 	REQUIRE_OK(claim_and_stay_open(a, &c.one, &rows, e));
 	CHECK_EQ_I(pg_i64(&rows, 0, "id"), 2);
@@ -106,9 +106,9 @@ LOOP_TEST(claimers_that_wait_for_each_other_come_through)
 	QUEUE_CASE;
 	struct group g = { 0 };
 	struct claimer x[2] = { { .side = &c.one }, { .side = &c.two } };
-	CHECK_SQL(c.owner, "create function gate() returns trigger language plpgsql as $$ begin "
-		"perform pg_advisory_xact_lock_shared(new.id); return new; end $$; create trigger gate before update on agent_requests "
-		"for each row when (new.id in (12, 22)) execute function gate()", "(null)");
+	CHECK_SQL(c.owner, "create function gate() returns trigger language plpgsql as $$ begin perform "
+		"pg_advisory_xact_lock_shared(new.id); return new; end $$; create trigger gate before update on "
+		"agent_requests for each row when (new.id in (12, 22)) execute function gate()", "(null)");
 	struct pg *gate = test_connect(a, c.db.owner_url, e), *late = test_connect(a, c.db.owner_url, e);
 	CHECK_SQL(late, "begin; insert into agent_requests (id, session_id, type, request) overriding system value "
 		"values (11, '" SESSION_B "', 'quotes', 'x'), (12, '" SESSION_A "', 'quotes', 'x') returning id", "11");
@@ -150,7 +150,8 @@ static bool work(void *arg, struct err *e)
 		for (size_t i = 0; i < n; i++)
 			x->failures += !queue_finish(x->side->db, a, &all[i], &end, &(struct queue_tokens){ 0 }, log_batch_new(a),
 				deadline_in(CASE_MS), e);
-		str_to_i64(str_of(test_ask(a, x->side->db, "select count(*) from agent_requests where finished_at is null")), &x->left);
+		str_to_i64(str_of(test_ask(a, x->side->db, "select count(*) from agent_requests where finished_at is "
+			"null")), &x->left);
 	}
 	return true;
 }
@@ -161,15 +162,17 @@ LOOP_TEST(two_workers_at_once_keep_every_session_in_order)
 	struct group g = { 0 };
 	struct crew crews[] = { { &c.one, REQUESTS, 0 }, { &c.two, REQUESTS, 0 } };
 	CHECK_SQL(c.owner, arena_printf(a, "insert into agent_requests (session_id, type, request) select "
-		"('00000000-0000-4000-8000-00000000000' || i %% %d)::uuid, 'quotes', 'x' from generate_series(1, %d) i", SESSIONS, REQUESTS),
+		"('00000000-0000-4000-8000-00000000000' || i %% %d)::uuid, 'quotes', 'x' from generate_series(1, %d) i",
+		SESSIONS, REQUESTS),
 		"(null)");
 	for (size_t i = 0; i < COUNT(crews); i++)
 		REQUIRE_OK(group_start(&g, "crew", work, &crews[i], e));
 	REQUIRE_OK(group_wait(&g, NEVER_MS, e));
 	CHECK_EQ_I(crews[0].failures + crews[1].failures, 0);
-	CHECK_SQL(c.owner, "select count(*) from agent_requests where status = 'completed' and version = 1 and attempt = 1", "60");
-	CHECK_SQL(c.owner, "select count(*) from (select started_at, lag(finished_at) over (partition by session_id order by id) "
-		"as before from agent_requests) r where r.started_at < r.before", "0");
+	CHECK_SQL(c.owner, "select count(*) from agent_requests where status = 'completed' and version = 1 and attempt = "
+		"1", "60");
+	CHECK_SQL(c.owner, "select count(*) from (select started_at, lag(finished_at) over (partition by session_id "
+		"order by id) as before from agent_requests) r where r.started_at < r.before", "0");
 }
 
 /* ---- what holds back a session, and what does not ---- */
@@ -210,9 +213,10 @@ LOOP_TEST(a_request_between_attempts_keeps_its_place_in_the_session)
 
 /* ---- children ---- */
 
-#define TWO "[{\"type\": \"quotes\", \"request\": \"first\", \"after\": []}, {\"type\": \"quotes\", \"request\": \"second\", \"after\": []}]"
-#define CHAIN "[{\"type\": \"quotes\", \"request\": \"first\", \"after\": []}, {\"type\": \"quotes\", \"request\": \"second\", \"after\": [0]}, " \
-	"{\"type\": \"quotes\", \"request\": \"third\", \"after\": [0, 1, 1]}]"
+#define TWO "[{\"type\": \"quotes\", \"request\": \"first\", \"after\": []}, {\"type\": \"quotes\", \"request\": " \
+	"\"second\", \"after\": []}]"
+#define CHAIN "[{\"type\": \"quotes\", \"request\": \"first\", \"after\": []}, {\"type\": \"quotes\", \"request\": " \
+	"\"second\", \"after\": [0]}, {\"type\": \"quotes\", \"request\": \"third\", \"after\": [0, 1, 1]}]"
 
 LOOP_TEST(children_run_side_by_side_in_their_parents_place_and_the_session_waits_for_the_parent)
 {
@@ -223,8 +227,8 @@ LOOP_TEST(children_run_side_by_side_in_their_parents_place_and_the_session_waits
 	CHECK_EQ_S(case_spawn(a, &c.one, 1, TWO), "ok");
 	CHECK_OF(1, "select phase || ' ' || waits_on || ' ' || attempt || ' ' || version || ' ' || (worker_id is null) "
 		"from agent_requests where id = %ld", "waiting_children 2 0 2 true");
-	CHECK_OF(1, "select string_agg(concat_ws(' ', request, priority, session_id = '" SESSION_A "', user_id = '" USER_A "'), ', ' order by id) "
-		"from agent_requests where parent_id = %ld", "first 7 t t, second 7 t t");
+	CHECK_OF(1, "select string_agg(concat_ws(' ', request, priority, session_id = '" SESSION_A "', user_id = '"
+		USER_A "'), ', ' order by id) from agent_requests where parent_id = %ld", "first 7 t t, second 7 t t");
 	CHECK_EQ_S(case_claim(a, &c.two, 10), "3,4");
 	CHECK(c.two.held[3].is_child);
 	CHECK_EQ_S(case_finish(a, &c.two, 3), "ok");
@@ -246,7 +250,8 @@ LOOP_TEST(a_child_waits_for_the_siblings_it_depends_on_however_often_they_are_na
 	case_ask(a, c.owner, IN_A);
 	CHECK_EQ_S(case_claim(a, &c.one, 10), "1");
 	CHECK_EQ_S(case_spawn(a, &c.one, 1, CHAIN), "ok");
-	CHECK_OF(1, "select string_agg(phase || waits_on || depends_on::text, ' ' order by id) from agent_requests where parent_id = %ld",
+	CHECK_OF(1, "select string_agg(phase || waits_on || depends_on::text, ' ' order by id) from agent_requests where "
+		"parent_id = %ld",
 		"ready0{} waiting_dependencies1{2} waiting_dependencies2{2,3}");
 	static const char *const ids[] = { "2", "3", "4" };
 	for (int64_t id = 2; id <= 4; id++) {
@@ -271,7 +276,8 @@ static bool finish_and_stay_open(struct arena *a, struct queue_side *side, int64
 	const char *none = NULL;
 	struct pg_step steps[] = {
 		{ &sql_fence, PG_ARGS(PG(id), PG(side->held[id].version)), NULL },
-		{ &sql_finish, PG_ARGS(PG(id), PG(side->held[id].version), PG("completed"), PG("completed"), PG("{}"), PG(none), PG(none),
+		{ &sql_finish, PG_ARGS(PG(id), PG(side->held[id].version), PG("completed"), PG("completed"), PG("{}"),
+			PG(none), PG(none),
 			PG("quotes"), PG(0), PG(0), PG(0), PG(0)), NULL },
 		{ &sql_free_waiting, PG_ARGS(PG(id)), NULL },
 	};
@@ -319,20 +325,23 @@ static const char *plan_of_claim(struct arena *a, struct pg *worker)
 static void check_plan(const char *plan)
 {
 	const char *head = strstr(plan, "CTE head"), *claimed = strstr(plan, "CTE claimed"), *sort = strstr(plan, "Sort");
-	bool good = head && claimed && sort > claimed && strstr(head, "Index Scan using agent_requests_ready on agent_requests r") &&
+	bool good = head && claimed && sort > claimed && strstr(head, "Index Scan using agent_requests_ready on "
+		"agent_requests r") &&
 		strstr(head, "agent_requests_session_one") && strstr(head, "agent_requests_session_open") &&
 		strstr(claimed, "(id = ANY ($") && !strstr(plan, "Seq Scan") && !strstr(plan, "Join");
 	if (!CHECK(good))
 		printf("%s", plan);
 }
 
-#define ADD(n, phase, status) "insert into agent_requests (type, request, priority, status, phase) select 'quotes', 'x', i % 3, '" \
+#define ADD(n, phase, status) "insert into agent_requests (type, request, priority, status, phase) select " \
+	"'quotes', 'x', i % 3, '" \
 	status "', '" phase "' from generate_series(1, " #n ") i"
 
 /* A plan is kept for the life of a connection: it must be good whatever the statistics said when it was made. */
 LOOP_TEST(the_claim_walks_its_index_without_a_sort_however_many_wait)
 {
-	static const char *const stages[] = { "select 1", "analyze agent_requests", ADD(30, "completed", "completed") "; analyze agent_requests",
+	static const char *const stages[] = { "select 1", "analyze agent_requests", ADD(30, "completed",
+		"completed") "; analyze agent_requests",
 		ADD(100000, "ready", "queued"),
 		"analyze agent_requests", ADD(100000, "completed", "completed"), "analyze agent_requests" };
 	QUEUE_CASE;

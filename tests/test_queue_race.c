@@ -137,24 +137,24 @@ LOOP_TEST(a_claim_that_nobody_waits_for_any_more_is_given_back)
 	}
 }
 
-/* A claim that looks at the row while it is claimed, logged and released by another: the log must go on, not begin again. */
+/* A claim that looks at the row while another claims, logs and releases it: the log must go on, not begin again. */
 LOOP_TEST(a_claim_that_comes_late_knows_the_rows_that_were_logged_meanwhile)
 {
 	QUEUE_CASE;
 	struct group g = { 0 };
 	struct act late = { .side = &c.two, .act = claim_all };
-	CHECK_SQL(c.owner, "create function gate(request bigint) returns boolean language plpgsql as $$ begin if current_user = "
-		"'drover_worker' and request = 1 then perform pg_advisory_xact_lock_shared(1); end if; return true; end $$; "
-		"alter policy agent_requests_worker on agent_requests using (gate(id))", "(null)");
+	CHECK_SQL(c.owner, "create function gate(request bigint) returns boolean language plpgsql as $$ begin if "
+		"current_user = 'drover_worker' and request = 1 then perform pg_advisory_xact_lock_shared(1); end if; return "
+		"true; end $$; alter policy agent_requests_worker on agent_requests using (gate(id))", "(null)");
 	case_ask(a, c.owner, "priority", "0");
 	case_ask(a, c.owner, "", "");
 	struct pg *gate = test_connect(a, c.db.owner_url, e);
 	CHECK_SQL(gate, "select pg_advisory_lock(1)", "");
 	REQUIRE_OK(group_start(&g, "late", act_later, &late, e));
 	CHECK(case_blocked(a, &c, 1));
-	CHECK_SQL(gate, "begin; update agent_requests set phase = 'running', status = 'processing', version = 1, attempt = 1 where id = 2;"
-		"select drover.queue_log(2, 'status', 'meanwhile', null); update agent_requests set phase = 'ready', status = 'queued', "
-		"version = 2, attempt = 0 where id = 2; commit; select pg_advisory_unlock(1)", "t");
+	CHECK_SQL(gate, "begin; update agent_requests set phase = 'running', status = 'processing', version = 1, attempt "
+		"= 1 where id = 2;select drover.queue_log(2, 'status', 'meanwhile', null); update agent_requests set phase = "
+		"'ready', status = 'queued', version = 2, attempt = 0 where id = 2; commit; select pg_advisory_unlock(1)", "t");
 	REQUIRE_OK(group_wait(&g, NEVER_MS, e));
 	CHECK_EQ_S(late.said, "1,2");
 	CHECK_EQ_I(c.two.held[2].version, 3);
@@ -207,7 +207,8 @@ LOOP_TEST(cancelling_a_parent_does_not_deadlock_with_a_child_that_ends)
 	CHECK_EQ_S(case_claim(a, &c.one, 10), "1");
 	CHECK_EQ_S(case_spawn(a, &c.one, 1, CHILDREN), "ok");
 	CHECK_EQ_S(case_claim(a, &c.one, 1), "2");
-	struct pg_args finish = PG_ARGS(PG(2), PG(1), PG("completed"), PG("completed"), PG("{}"), PG(none), PG(none), PG("quotes"),
+	struct pg_args finish = PG_ARGS(PG(2), PG(1), PG("completed"), PG("completed"), PG("{}"), PG(none), PG(none),
+		PG("quotes"),
 		PG(0), PG(0), PG(0), PG(0)), child = PG_ARGS(PG(2));
 	struct pg_step freed = { &sql_free_waiting, child, NULL };
 	REQUIRE_OK(begin(a, &c.one, &sql_finish, finish, e));
@@ -224,7 +225,8 @@ LOOP_TEST(cancelling_a_parent_does_not_deadlock_with_a_child_that_ends)
 
 /* ---- inserts at once ---- */
 
-#define OF_KEY "insert into agent_requests (type, request, user_id, supersede_key) values ('quotes', 'x', '" USER_A "', 'k') returning id"
+#define OF_KEY "insert into agent_requests (type, request, user_id, supersede_key) values ('quotes', 'x', '" \
+	USER_A "', 'k') returning id"
 
 LOOP_TEST(of_two_inserts_of_a_key_at_once_the_newest_is_left)
 {
@@ -239,7 +241,8 @@ LOOP_TEST(of_two_inserts_of_a_key_at_once_the_newest_is_left)
 	CHECK_SQL(first, "commit", "(null)");
 	REQUIRE_OK(group_wait(&g, NEVER_MS, e));
 	CHECK_EQ_S(later.said, "3");
-	CHECK_SQL(c.owner, "select string_agg(id || phase, ' ' order by id) from agent_requests", "1superseded 2superseded 3ready");
+	CHECK_SQL(c.owner, "select string_agg(id || phase, ' ' order by id) from agent_requests",
+		"1superseded 2superseded 3ready");
 	queue_case_check(a, &c);
 }
 
@@ -250,8 +253,9 @@ LOOP_TEST(an_older_insert_of_a_key_that_commits_late_is_superseded)
 	struct pg *slow = test_connect(a, c.db.owner_url, e);
 	CHECK_SQL(slow, "begin; select nextval('agent_requests_id_seq')", "1");
 	CHECK_SQL(c.owner, OF_KEY, "2");
-	CHECK_SQL(slow, "insert into agent_requests (id, type, request, user_id, supersede_key) overriding system value values "
-		"(1, 'quotes', 'x', '" USER_A "', 'k'); commit; select error from agent_requests where id = 1", "superseded by request 2");
+	CHECK_SQL(slow, "insert into agent_requests (id, type, request, user_id, supersede_key) overriding system value "
+		"values (1, 'quotes', 'x', '" USER_A "', 'k'); commit; select error from agent_requests where id = 1",
+		"superseded by request 2");
 	CHECK_STATE(2, "queued ready");
 	queue_case_check(a, &c);
 }

@@ -46,7 +46,8 @@ static void check_statement(struct arena *a, struct pg *db, const struct sql *q)
 	const char *said = start(a, db, q);
 	if (!CHECK(strncmp(said, "ERROR", 5) != 0))
 		printf("      %s: %s\n", q->path, said);
-	const char *n = test_ask(a, db, "select cardinality(parameter_types) from pg_prepared_statements where name = 'checked'");
+	const char *n = test_ask(a, db, "select cardinality(parameter_types) from pg_prepared_statements where name = "
+		"'checked'");
 	if (!CHECK_EQ_S(n, arena_printf(a, "%d", q->n_params)))
 		printf("      %s\n", q->path);
 }
@@ -67,8 +68,10 @@ LOOP_TEST(every_statement_may_be_run_by_who_runs_it)
 
 LOOP_TEST(a_statement_that_does_not_fit_is_found)
 {
-	static const struct sql wrong_column = { "wrong", "test/wrong.sql", "select nothing from public.agent_requests", 0 };
-	static const struct sql forbidden = { "forbidden", "test/forbidden.sql", "delete from public.agent_requests where id = $1", 1 };
+	static const struct sql wrong_column = { "wrong", "test/wrong.sql", "select nothing from public.agent_requests",
+		0 };
+	static const struct sql forbidden = { "forbidden", "test/forbidden.sql", "delete from public.agent_requests "
+		"where id = $1", 1 };
 	struct test_db t;
 	REQUIRE_OK(test_db(a, &t, e));
 	struct pg *worker = test_connect(a, t.worker_url, e);
@@ -116,8 +119,9 @@ LOOP_TEST(the_states_are_those_that_the_table_accepts)
 		test_ask(a, owner, arena_printf(a, "insert into words values ('%s'), ('%s')", s->status, s->phase));
 	}
 	/* and the words of the constraint that the table of states may lack */
-	CHECK_SQL(owner, "insert into words select m[1] from pg_constraint, regexp_matches(pg_get_constraintdef(oid), '''(\\w+)''', 'g') m "
-		"where conname = 'status_and_phase' and conrelid = 'agent_requests'::regclass returning 'some'", "some");
+	CHECK_SQL(owner, "insert into words select m[1] from pg_constraint, regexp_matches(pg_get_constraintdef(oid), "
+		"'''(\\w+)''', 'g') m where conname = 'status_and_phase' and conrelid = 'agent_requests'::regclass returning "
+		"'some'", "some");
 	CHECK_SQL(owner, arena_printf(a, "with pairs as (select distinct s.word as s, p.word as p from words s, words p), "
 		"states (s, p) as (values %s) select string_agg(s || ' ' || p, ', ') from pairs "
 		"where accepts(s, p) <> ((s, p) in (select * from states))", states), "(null)");
@@ -176,11 +180,14 @@ LOOP_TEST(the_publication_has_requests_and_logs_and_nothing_else)
 	struct test_db t;
 	REQUIRE_OK(test_db(a, &t, e));
 	struct pg *owner = test_connect(a, t.owner_url, e);
-	CHECK_SQL(owner, "select string_agg(schemaname || '.' || tablename || coalesce(rowfilter, ''), ' ' order by tablename) "
-		"from pg_publication_tables where pubname = 'supabase_realtime'", "public.agent_logs public.agent_requests");
-	CHECK_SQL(owner, "select pubinsert and pubupdate and not puballtables from pg_publication where pubname = 'supabase_realtime'", "t");
+	CHECK_SQL(owner, "select string_agg(schemaname || '.' || tablename || coalesce(rowfilter, ''), ' ' order by "
+		"tablename) from pg_publication_tables where pubname = 'supabase_realtime'", "public.agent_logs "
+		"public.agent_requests");
+	CHECK_SQL(owner, "select pubinsert and pubupdate and not puballtables from pg_publication where pubname = "
+		"'supabase_realtime'", "t");
 	/* every column is sent, and an update or a deletion is known by the primary key alone */
 	CHECK_SQL(owner, "select count(*) from pg_publication_rel where prattrs is not null", "0");
-	CHECK_SQL(owner, "select string_agg(relreplident::text, '') from pg_class where oid in ('agent_requests'::regclass, 'agent_logs'::regclass)",
+	CHECK_SQL(owner, "select string_agg(relreplident::text, '') from pg_class where oid in "
+		"('agent_requests'::regclass, 'agent_logs'::regclass)",
 		"dd");
 }

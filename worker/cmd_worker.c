@@ -72,6 +72,7 @@ struct supervisor {
 	struct command_run *run;
 	struct group children;
 	struct process **processes;
+	struct task **resting; /* between two starts */
 	int n;
 	int stops; /* signals so far */
 	int exit;  /* of a child that will not do better the next time */
@@ -121,6 +122,8 @@ static bool is_hopeless(int status)
 	return status == EXIT_USAGE || status == EXIT_NO_DATABASE;
 }
 
+enum { NOT_STARTED = -1 };
+
 static bool child_once(struct slot *slot, int *status, struct err *e)
 {
 	struct supervisor *s = slot->s;
@@ -129,7 +132,21 @@ static bool child_once(struct slot *slot, int *status, struct err *e)
 	bool ok = p && process_wait(p, NEVER_MS, status, e);
 	process_free(p);
 	s->processes[slot->number] = NULL;
-	return ok;
+	if (p || !slot->before[0])
+		return ok;
+	log_write(LOG_ERROR, "worker_not_started", "%s", e->msg);
+	*status = NOT_STARTED; /* but it was before: no memory or no descriptors, for a while */
+	return true;
+}
+
+/* False when it is to start no more. */
+static bool rest(struct slot *slot, int64_t ms)
+{
+	struct err ignored = { 0 };
+	slot->s->resting[slot->number] = task_self();
+	bool ok = ms == 0 || loop_sleep(ms, &ignored);
+	slot->s->resting[slot->number] = NULL;
+	return ok && !slot->s->stops;
 }
 
 static bool keep_alive(void *arg, struct err *e)
@@ -148,11 +165,13 @@ static bool keep_alive(void *arg, struct err *e)
 			slot->s->exit = status;
 			return FAIL(e, ERR_REFUSED, "worker_cannot_start", "a worker process cannot start; its error is above");
 		}
-		log_write(LOG_ERROR, "worker_died", "worker %s ended with %d", slot->id, status);
-		memcpy(slot->before, slot->id, sizeof(slot->id));
+		if (status != NOT_STARTED) {
+			log_write(LOG_ERROR, "worker_died", "worker %s ended with %d", slot->id, status);
+			memcpy(slot->before, slot->id, sizeof(slot->id));
+		}
 		wait_ms = clock_ms() - began > QUICK_MS ? 0 : MIN_OF(wait_ms * 2, (int64_t)WAIT_MOST_MS);
-		if (wait_ms && !loop_sleep(wait_ms, e))
-			return false;
+		if (!rest(slot, wait_ms))
+			return true;
 		wait_ms = MAX_OF(wait_ms, (int64_t)100);
 	}
 }
@@ -166,6 +185,8 @@ static bool forward_signals(void *arg, struct err *e)
 		for (int i = 0; i < s->n; i++)
 			if (s->processes[i])
 				process_signal(s->processes[i], SIGTERM);
+			else if (s->resting[i])
+				task_cancel(s->resting[i]);
 	}
 	return true;
 }
@@ -175,12 +196,16 @@ static bool children_run(struct supervisor *s, struct err *e)
 	struct arena *a = s->run->arena;
 	struct slot *slots = arena_alloc(a, (size_t)s->n * sizeof(*slots));
 	s->processes = arena_alloc(a, (size_t)s->n * sizeof(*s->processes));
-	for (int i = 0; i < s->n; i++) {
+	s->resting = arena_alloc(a, (size_t)s->n * sizeof(struct task *));
+	struct err ignored = { 0 };
+	bool ok = true;
+	for (int i = 0; ok && i < s->n; i++) {
 		slots[i] = (struct slot){ .s = s, .number = i };
-		if (!group_start(&s->children, "worker", keep_alive, &slots[i], e))
-			return false;
+		ok = group_start(&s->children, "worker", keep_alive, &slots[i], e);
 	}
-	return group_wait(&s->children, NEVER_MS, e);
+	if (!ok)
+		group_cancel(&s->children); /* those that did start */
+	return group_wait(&s->children, NEVER_MS, ok ? e : &ignored) && ok;
 }
 
 static bool supervise(struct command_run *run, int64_t processes, struct err *e)

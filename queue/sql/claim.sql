@@ -4,7 +4,7 @@
 with owner as materialized ( -- locked: it cannot be taken for dead while it takes
 	select w.id from drover.workers w where w.id = $1::uuid and w.lease_until > now() for key share
 ), head as materialized (
-	select r.id
+	select r.id, r.status = 'processing' as resumed
 	from public.agent_requests r
 	where r.phase = 'ready' and exists (select from owner)
 		and (r.parent_id is not null or (
@@ -24,6 +24,7 @@ with owner as materialized ( -- locked: it cannot be taken for dead while it tak
 	returning r.*
 )
 select c.id, c.version, c.attempt, c.type, c.request, c.context, c.session_id, c.user_id, c.workspace_id, c.dry_run,
-	c.parent_id is not null as is_child, drover.last_seq(c.id) as last_seq
+	c.parent_id is not null as is_child, drover.last_seq(c.id) as last_seq,
+	(select head.resumed from head where head.id = c.id) as resumed
 from claimed c
 order by c.priority, c.id

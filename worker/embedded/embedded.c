@@ -168,20 +168,23 @@ static bool empty(struct setup *s, struct err *e)
 
 static bool make_cluster(struct setup *s, const char **password, struct err *e)
 {
-	const char *data = arena_printf(s->a, "%s/pg", s->dir);
+	const char *data = arena_printf(s->a, "%s/pg", s->dir), *half = arena_printf(s->a, "%s.half", data);
 	const char *secret = arena_printf(s->a, "%s/password", s->dir);
 	struct str ignored;
 	if ((*password = file_read(s->a, secret)) && access(arena_printf(s->a, "%s/PG_VERSION", data), F_OK) == 0)
 		return true;
 	delete_tree(data);
+	delete_tree(half);
 	*password = password_make(s->a);
 	if (!file_write(secret, *password, s->uid, s->gid, e))
 		return false;
-	const char *argv[] = { arena_printf(s->a, "%sinitdb", s->bin), "-D", data, "-U", "postgres", "-A", "scram-sha-256",
+	const char *argv[] = { arena_printf(s->a, "%sinitdb", s->bin), "-D", half, "-U", "postgres", "-A", "scram-sha-256",
 		"--pwfile", secret, "-E", "UTF8", "--locale=C.UTF-8", "--no-instructions", "--no-sync", NULL };
 	struct process_options o = { .argv = argv, .uid = s->uid, .gid = s->gid, .cwd = "/" };
-	return process_run(s->a, &o, 65536, deadline_in(START_MS), &ignored, e) ||
-		err_prefix(e, "making a private Postgres in %s: ", s->dir);
+	if (!process_run(s->a, &o, 65536, deadline_in(START_MS), &ignored, e))
+		return err_prefix(e, "making a private Postgres in %s: ", s->dir);
+	/* its name says that it is whole: initdb may have been stopped half way */
+	return rename(half, data) == 0 || FAIL(e, ERR_INPUT, "cannot_write", "cannot make %s: %s", data, strerror(errno));
 }
 
 static const char **server_argv(struct setup *s, int port, const char *const *settings)

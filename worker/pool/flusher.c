@@ -45,6 +45,7 @@ static void settle(const struct sent *sent, size_t n, int64_t *alive, size_t n_a
 	qsort(alive, n_alive, sizeof(*alive), compare_ids);
 	for (size_t i = 0; i < n; i++) {
 		struct run *r = sent[i].run;
+		r->suspect = false;
 		if (r->ended || r->fenced)
 			continue;
 		if (contains(alive, n_alive, r->request.id))
@@ -52,6 +53,11 @@ static void settle(const struct sent *sent, size_t n, int64_t *alive, size_t n_a
 		else
 			run_fence(r);
 	}
+}
+
+static bool is_passed_over(const struct pool *p, const struct run *r)
+{
+	return r->fenced || r->concluding || r->refusals > 1 || (p->flush_singly && !r->suspect);
 }
 
 static struct sent *collect(struct pool *p, struct arena *a, struct log_batch *batch, size_t *n)
@@ -62,20 +68,30 @@ static struct sent *collect(struct pool *p, struct arena *a, struct log_batch *b
 		bool full = batch->n_rows >= BATCH_ROWS || batch->messages.n + batch->data.n >= BATCH_BYTES;
 		if (full || (p->flush_singly && *n))
 			break; /* the rest is first in line at once after this */
-		int64_t last = r->fenced || r->concluding ? 0 : run_rows(r, batch);
+		int64_t last = is_passed_over(p, r) ? 0 : run_rows(r, batch);
 		if (last)
 			sent[(*n)++] = (struct sent){ r, last };
 	}
 	return sent;
 }
 
-/* One bad row must not hold up the log of all: its run is found by going one by one. */
-static void refused(struct pool *p, const struct sent *sent, const struct err *e)
+static void blame(struct run *r)
 {
-	bool by_content = e->kind == ERR_INPUT || e->kind == ERR_BUG;
-	if (by_content && p->flush_singly && !sent[0].run->ended)
-		thoughts_strip(sent[0].run->thoughts);
-	p->flush_singly = by_content;
+	r->suspect = false;
+	if (!r->ended && r->refusals++ == 0)
+		thoughts_strip(r->thoughts);
+}
+
+/* One bad row must not hold up the log of all: its run is found by going one by one. */
+static void refused(struct pool *p, const struct sent *sent, size_t n, const struct err *e)
+{
+	if (e->kind != ERR_INPUT && e->kind != ERR_BUG)
+		return;
+	if (p->flush_singly)
+		blame(sent[0].run);
+	for (size_t i = 0; i < n && !p->flush_singly; i++)
+		sent[i].run->suspect = true;
+	p->flush_singly = true;
 }
 
 /* *more: the batch was full. */
@@ -97,7 +113,7 @@ static bool flush(struct pool *p, bool *more, struct err *e)
 	if (ok)
 		settle(sent, n, alive, n_alive);
 	else
-		refused(p, sent, e);
+		refused(p, sent, n, e);
 	return ok;
 }
 

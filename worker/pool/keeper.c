@@ -33,7 +33,7 @@ static bool renew(struct pool *p, struct err *e)
 	const int64_t *cancelled;
 	size_t n;
 	struct queue_load load = { (int)p->n_runs, p->claimed, p->finished, p->drains > 0 };
-	int64_t asked = clock_ms(), deadline = deadline_in(p->config->lease_ms / BEATS / 2 + LEAST_MS);
+	int64_t asked = clock_ms(), deadline = deadline_in(MIN_OF(LEAST_MS + p->config->lease_ms / BEATS / 2, (int64_t)SHORT_MS));
 	struct pg *db = pg_get(p->lease, deadline, e);
 	bool ok = db && queue_heartbeat(db, tmp, &p->worker, &load, deadline, &cancelled, &n, e);
 	pg_put(p->lease, db);

@@ -18,6 +18,8 @@ struct run {
 	bool fenced;           /* no longer ours: write nothing */
 	bool concluding;       /* its last rows belong into the transaction of its fate */
 	bool ended;            /* only the flusher's answer still needs it */
+	bool suspect;          /* was in a batch that was refused */
+	int refusals;          /* of rows that were its own: first they lose their data, then they wait for its end */
 };
 
 struct pool {
@@ -43,7 +45,7 @@ struct pool {
 	bool serving, registered, wants_wake;
 	bool woken;              /* there may be work that the last claim did not see */
 	bool unsure;             /* something may be in our name that we do not know of */
-	bool flush_singly;       /* the last batch was refused: find the run that it was refused for */
+	bool flush_singly;       /* a batch was refused: find the suspect that it was refused for */
 	int drains;
 	bool stopping;           /* the drain is over: what still starts ends at once */
 	int64_t lease_ends;      /* by our clock, from before the heartbeat was sent */

@@ -147,7 +147,8 @@ static bool run_agent(struct run *r, struct agent_run *ar, struct agent_result *
 	r->agent_name = agent->name;
 	task_context_set(r->request.id, agent->name);
 	*ar = agent_run_of(r, agent);
-	thought_add(r->thoughts, THOUGHT_STATUS, arena_printf(r->arena, "attempt %d", r->request.attempt), NULL);
+	thought_add(r->thoughts, THOUGHT_STATUS, r->request.resumed ? "goes on: its agents have ended"
+		: arena_printf(r->arena, "attempt %d", r->request.attempt), NULL);
 	ar->context = json_parse(r->arena, str_of(r->request.context), e);
 	if (!ar->context) {
 		e->code = "bad_context";
@@ -239,7 +240,8 @@ static void decide_success(struct run *r, const struct agent_result *result, str
 	if (result->outcome == AGENT_WAITS) {
 		o->kind = END_WAIT;
 		o->children = children_json(r, result);
-		thought_add(r->thoughts, THOUGHT_STATUS, arena_printf(r->arena, "waiting for %d agents", result->n_children), NULL);
+		thought_add(r->thoughts, THOUGHT_STATUS, arena_printf(r->arena, "waiting for %d agent%s", result->n_children,
+			result->n_children == 1 ? "" : "s"), NULL);
 		return;
 	}
 	o->kind = END_FINISH;
@@ -296,14 +298,17 @@ static bool write_until_done(struct run *r, const struct outcome *o, struct err 
 /* The database refuses what we would write: the request fails with its words, instead of running for ever. */
 static bool write_refused(struct run *r, struct outcome *o, struct err *e)
 {
+	static void (*const mends[])(struct thoughts *t) = { thoughts_strip, thoughts_drop };
+	for (size_t i = 0; i < COUNT(mends) && (e->kind == ERR_INPUT || e->kind == ERR_BUG); i++) {
+		mends[i](r->thoughts);
+		o->why = *e;
+		err_prefix(&o->why, "the end could not be written: ");
+		end_failed(r, "failed", o);
+		if (write_until_done(r, o, e))
+			return true;
+	}
 	r->pool->unsure = true;
-	if (e->kind != ERR_INPUT && e->kind != ERR_BUG)
-		return false;
-	thoughts_strip(r->thoughts);
-	o->why = *e;
-	err_prefix(&o->why, "the end could not be written: ");
-	end_failed(r, "failed", o);
-	return write_until_done(r, o, e);
+	return false;
 }
 
 static void conclude(struct run *r, bool ok, const struct agent_run *ar, const struct agent_result *result, struct err *why)
