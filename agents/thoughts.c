@@ -135,3 +135,16 @@ void thoughts_drop(struct thoughts *t)
 		t->last_seq = t->first->seq - 1;
 	thoughts_written(t, INT64_MAX);
 }
+
+void thoughts_unsay(struct thoughts *t)
+{
+	struct thought_row **at = &t->first;
+	while (*at && (*at)->next)
+		at = &(*at)->next;
+	if (!*at)
+		return;
+	t->last_seq = (*at)->seq - 1;
+	free(*at);
+	*at = NULL;
+	t->last = at;
+}

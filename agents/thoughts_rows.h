@@ -25,5 +25,7 @@ const struct thought_row *thoughts_pending(struct thoughts *t);
 void thoughts_written(struct thoughts *t, int64_t seq);
 /* The database refuses something in the pending rows: they keep their place and lose their data. */
 void thoughts_strip(struct thoughts *t);
-/* It still does: they are given up, and the next row takes the place of the first. */
+/* The last row, if it is still pending, was never said. */
+void thoughts_unsay(struct thoughts *t);
+/* It still refuses them: they are given up, and the next row takes the place of the first. */
 void thoughts_drop(struct thoughts *t);

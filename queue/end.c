@@ -56,7 +56,9 @@ bool queue_release(struct pg *db, struct arena *a, const struct queue_request *r
 	struct ending *x = ending_begin(a, r, rows);
 	struct pg_args args = PG_ARGS(PG(r->id), PG(r->version), PG(tokens->input), PG(tokens->output),
 		PG(tokens->cache_write), PG(tokens->cache_read));
+	struct pg_args id = PG_ARGS(PG(r->id));
 	ending_add(x, &sql_release, args);
+	ending_add(x, &sql_end_if_cancelled, id);
 	return pg_batch(db, a, x->steps, x->n, deadline, e);
 }
 
@@ -67,7 +69,9 @@ bool queue_retry_later(struct pg *db, struct arena *a, const struct queue_reques
 	const char *message = why->msg;
 	struct pg_args args = PG_ARGS(PG(r->id), PG(r->version), PG(wait_ms), PG(message), PG(why->code), PG(tokens->input),
 		PG(tokens->output), PG(tokens->cache_write), PG(tokens->cache_read));
+	struct pg_args id = PG_ARGS(PG(r->id));
 	ending_add(x, &sql_retry_later, args);
+	ending_add(x, &sql_end_if_cancelled, id);
 	return pg_batch(db, a, x->steps, x->n, deadline, e);
 }
 

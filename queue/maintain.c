@@ -4,7 +4,7 @@
 #include "queue.h"
 #include "queue_sql.h"
 
-enum { PROMOTE_AT_ONCE = 1000 };
+enum { AT_ONCE = 1000, SOON_MS = 1 };
 
 static bool rescue_log(struct pg *db, struct arena *a, const struct pg_rows *taken, int64_t deadline, struct err *e)
 {
@@ -21,16 +21,16 @@ static bool rescue_log(struct pg *db, struct arena *a, const struct pg_rows *tak
 	return pg_commit(db, a, steps, (size_t)taken->n, deadline, e);
 }
 
-static bool rescue(struct pg *db, struct arena *a, int max_attempts, int64_t deadline, int64_t *moved, struct err *e)
+static bool rescue(struct pg *db, struct arena *a, int max_attempts, int64_t deadline, int64_t *lost, struct err *e)
 {
 	struct pg_rows taken;
-	struct pg_step step = { &sql_rescue, PG_ARGS(PG(max_attempts)), &taken };
+	struct pg_step step = { &sql_rescue, PG_ARGS(PG(max_attempts), PG(AT_ONCE)), &taken };
 	if (!pg_begin(db, a, &step, 1, deadline, e) || !rescue_log(db, a, &taken, deadline, e)) {
 		struct err ignored = { 0 };
 		pg_rollback(db, deadline, &ignored);
 		return false;
 	}
-	*moved += taken.n;
+	*lost = taken.n;
 	return true;
 }
 
@@ -38,11 +38,14 @@ bool queue_maintain(struct pg *db, struct arena *a, int max_attempts, int64_t de
 	struct err *e)
 {
 	struct pg_rows promoted, dead;
-	struct pg_args limit = PG_ARGS(PG(PROMOTE_AT_ONCE));
+	struct pg_args limit = PG_ARGS(PG(AT_ONCE));
 	struct pg_step look[] = { { &sql_promote, limit, &promoted }, { &sql_dead_workers, PG_NO_ARGS, &dead } };
 	if (!pg_batch(db, a, look, COUNT(look), deadline, e))
 		return false;
-	*moved = pg_i64(&promoted, 0, "promoted");
-	*next_ms = pg_i64(&promoted, 0, "next_ms");
-	return !pg_bool(&dead, 0, "any") || rescue(db, a, max_attempts, deadline, moved, e);
+	int64_t due = pg_i64(&promoted, 0, "promoted"), lost = 0;
+	if (pg_bool(&dead, 0, "any") && !rescue(db, a, max_attempts, deadline, &lost, e))
+		return false;
+	*moved = due + lost;
+	*next_ms = MAX_OF(due, lost) == AT_ONCE ? SOON_MS : pg_i64(&promoted, 0, "next_ms");
+	return true;
 }

@@ -30,6 +30,7 @@ const struct queue_move queue_moves[] = {
 	{ "running", "cancelled", "finish", "told to stop" },
 	{ "running", "retry_wait", "retry_later", "an error that time may mend" },
 	{ "running", "ready", "release", "drained; the attempt does not count" },
+	{ "running", "ready", "give_back", "its worker never heard of it: the answer of the claim was lost" },
 	{ "running", "ready", "rescue", "its worker died" },
 	{ "running", "failed", "rescue", "its worker died once too often" },
 	{ "running", "cancelled", "rescue", "its worker died after it was told to stop" },

@@ -5,8 +5,10 @@
 #include "fiber.h"
 #include "process.h"
 #include "rig_test.h"
+#include <arpa/inet.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define SLOW_WORDS(times) "replies:\n  - pace: 20ms\n    chunk: 4\n    reply: [ { text: 'slow word ', repeat: " #times " } ]\n"
@@ -37,7 +39,7 @@ RIG_TEST(an_end_that_is_refused_while_a_claim_is_under_way_is_not_forgotten, SLO
 	REQUIRE_OK(wait_mid_stream(a, r, id, e));
 	CHECK_SQL(other, "begin; select id from drover.workers for update; select 1", "1");
 	int64_t later = rig_ask(a, r, "quotes", "y");
-	REQUIRE_OK(wait_for(a, r, BLOCKED_AT("skip locked"), e));
+	REQUIRE_OK(wait_for(a, r, BLOCKED_AT("with owner as"), e));
 	CHECK_SQL(r->owner, "revoke execute on function drover.fence_to_end from drover_worker; select 1", "1");
 	for (int i = 0; i < 1000 && pool_running(r->pool); i++)
 		CHECK(loop_sleep(5, e));
@@ -85,6 +87,88 @@ RIG_TEST(rows_that_are_refused_hold_up_no_other_run_and_their_own_ends, SLOW_WOR
 	CHECK_FATE(bad, "failed db_rejected 1");
 }
 
+#define NO_ANSWERS \
+	"create function public.no() returns trigger language plpgsql as $$ begin raise 'no answers'; end $$; " \
+	"create trigger no before update on public.agent_requests for each row when (new.status = 'completed') " \
+	"execute function public.no(); select 1"
+
+RIG_TEST(a_result_that_is_refused_is_an_error_and_nothing_else, SLOW_WORDS(1))
+{
+	CHECK_SQL(r->owner, NO_ANSWERS, "1");
+	REQUIRE_OK(rig_start(r, e));
+	CHECK_FATE(rig_ask(a, r, "quotes", "x"), "failed db_rejected 1");
+}
+
+struct hand {
+	struct pg *db;
+	const struct queue_request *claimed;
+	size_t n;
+};
+
+static bool claim_by_hand(struct arena *a, struct rig *r, int most, struct hand *h, struct err *e)
+{
+	struct queue_worker w = { "00000000-0000-4000-8000-00000000cafe", "h", 1, "v", most, 60000 };
+	return (h->db = test_connect(a, r->db.worker_url, e)) && queue_register(h->db, &w, deadline_in(5000), e) &&
+		queue_claim(h->db, a, w.id, most, deadline_in(30000), &h->claimed, &h->n, e);
+}
+
+RIG_TEST(who_was_told_to_stop_does_not_wait_for_another_attempt, SLOW_WORDS(1))
+{
+	struct hand h;
+	struct err why = { .kind = ERR_NET, .code = "x", .msg = "x" };
+	struct queue_tokens none = { 0 };
+	int64_t id = rig_ask(a, r, "quotes", "x");
+	rig_ask(a, r, "quotes", "y");
+	REQUIRE_OK(claim_by_hand(a, r, 2, &h, e));
+	CHECK_EQ_I(h.n, 2);
+	CHECK_SQL(r->owner, "select bool_and(drover.end_request(id, 'cancelled', 'cancelled', 'cancelled')) from agent_requests", "t");
+	CHECK(queue_retry_later(h.db, a, &h.claimed[0], 60000, &why, &none, log_batch_new(a), deadline_in(5000), e));
+	CHECK(queue_release(h.db, a, &h.claimed[1], &none, log_batch_new(a), deadline_in(5000), e));
+	CHECK_EQ_S(rig_sql(a, r, "select string_agg(phase, ' ') from agent_requests where id >= %ld", id), "cancelled cancelled");
+}
+
+/* ---- many at once ---- */
+
+#define MANY "insert into agent_requests (type, request, run_at) select 'quotes', 'x', %s from generate_series(1, 1500); select 1"
+
+static void check_in_two_steps(struct arena *a, struct pg *db)
+{
+	struct err e = { 0 };
+	int64_t moved[3] = { 0 }, next_ms[3];
+	for (int i = 0; i < 3; i++)
+		CHECK(queue_maintain(db, a, 5, deadline_in(30000), &moved[i], &next_ms[i], &e));
+	CHECK_EQ_I(moved[0], 1000);
+	CHECK_EQ_I(next_ms[0], 1);
+	CHECK_EQ_I(moved[1], 500);
+	CHECK_EQ_I(next_ms[1], 0);
+	CHECK_EQ_I(moved[2], 0);
+}
+
+LOOP_TEST(what_comes_due_at_once_is_not_kept_until_the_next_poll)
+{
+	struct rig r = { 0 };
+	REQUIRE_OK(rig_open(a, SLOW_WORDS(1), &r, e));
+	CHECK_SQL(r.owner, arena_printf(a, MANY, "now() + interval '1 second'"), "1");
+	CHECK(loop_sleep(1100, e));
+	check_in_two_steps(a, test_connect(a, r.db.worker_url, e));
+	rig_close(&r);
+}
+
+/* However many a dead host had: what does not fit into one deadline would never be taken over. */
+LOOP_TEST(the_requests_of_a_dead_host_are_taken_over_in_steps)
+{
+	struct rig r = { 0 };
+	struct hand h;
+	REQUIRE_OK(rig_open(a, SLOW_WORDS(1), &r, e));
+	CHECK_SQL(r.owner, arena_printf(a, MANY, "null"), "1");
+	REQUIRE_OK(claim_by_hand(a, &r, 1500, &h, e));
+	CHECK_EQ_I(h.n, 1500);
+	CHECK_SQL(r.owner, "update drover.workers set lease_until = now(); select 1", "1");
+	check_in_two_steps(a, h.db);
+	CHECK_SQL(r.owner, "select count(*) from drover.workers", "0");
+	rig_close(&r);
+}
+
 /* ---- the lease ---- */
 
 /* As CREATE INDEX does it: who claims and who promotes have to wait. */
@@ -122,6 +206,31 @@ RIG_TEST(connections_that_ended_while_idle_cost_no_attempt, SLOW_WORDS(1))
 		"and application_name like 'drover%'", "t");
 	CHECK(loop_sleep(100, e));
 	CHECK_FATE(rig_ask(a, r, "quotes", "y"), "completed 1");
+}
+
+static int listen_mutely(int *port)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool ok = bind(fd, (struct sockaddr *)&address, size) == 0 && listen(fd, 8) == 0 &&
+		getsockname(fd, (struct sockaddr *)&address, &size) == 0;
+	*port = ok ? ntohs(address.sin_port) : 0;
+	return fd;
+}
+
+LOOP_TEST(a_database_host_that_hangs_is_passed_over_for_the_next)
+{
+	struct test_db db;
+	int port, mute = listen_mutely(&port);
+	REQUIRE_OK(test_db(a, &db, e));
+	const char *at = strchr(db.worker_url, '@');
+	const char *url = arena_printf(a, "%.*s@127.0.0.1:%d,%s", (int)(at - db.worker_url), db.worker_url, port, at + 1);
+	struct pg *both = pg_open(&(struct pg_options){ .url = url, .connect_ms = 2000 }, NEVER_MS, e);
+	REQUIRE_OK(both);
+	CHECK_SQL(both, "select 1", "1");
+	pg_close(both);
+	close(mute);
 }
 
 /* ---- memory ---- */

@@ -216,7 +216,8 @@ LOOP_TEST(a_plain_answer_has_its_status_its_headers_and_its_body)
 	REQUIRE_OK(mock_post(c, mock_body(a, "x"), &reply, e));
 	CHECK_EQ_I(reply.status, 529);
 	CHECK_EQ_S(mock_error_type(a, &reply), "overloaded_error");
-	CHECK(strncmp(http_reply_header(&reply, "request-id"), "req_", 4) == 0);
+	const char *id = http_reply_header(&reply, "request-id");
+	CHECK(id && strncmp(id, "req_", 4) == 0);
 	REQUIRE_OK(mock_post(c, mock_body(a, "x"), &reply, e));
 	CHECK_EQ_S(reply.content_type, "text/html");
 	CHECK_EQ_S(reply.body.p, "<html>");
@@ -349,7 +350,7 @@ static const char choosing[] = "replies:\n"
 	"  - { name: result, when: { tool_result: note, turn: 3 }, reply: noted }\n"
 	"  - { name: first, when: { last_user: [ book, Anna ], nth: 1 }, reply: once }\n"
 	"  - { name: second, when: { last_user: [ book, Anna ] }, reply: again }\n"
-	"  - { name: any, when: { any_user: early }, reply: any }\n"
+	"  - { name: any, when: { any_user: early, turn: 1 }, reply: any }\n"
 	"  - { name: words, when: { result: [ plain, words ] }, reply: any }\n"
 	"  - { name: system, when: { system: poet, tools_offered: look }, reply: rhyme }\n";
 
@@ -387,7 +388,8 @@ LOOP_TEST(the_first_reply_whose_conditions_hold_answers)
 	CHECK_EQ_S(said(c, "Anna, book"), "second");
 	CHECK_EQ_S(said(c, "Anna"), "");
 	CHECK_EQ_S(chosen(c, (struct model_request){ .messages = json_of(a, "[{\"role\":\"user\",\"content\":\"early\"},"
-		"{\"role\":\"assistant\",\"content\":\"ok\"},{\"role\":\"user\",\"content\":\"late\"}]") }), "any");
+		"{\"role\":\"assistant\",\"content\":\"ok\"},{\"role\":\"system\",\"content\":\"poet\"},{\"role\":\"user\","
+		"\"content\":\"late\"}]") }), "any");
 	CHECK_EQ_S(chosen(c, (struct model_request){ .system = "You are a poet.", .tools = tools }), "system");
 	CHECK_EQ_S(chosen(c, (struct model_request){ .system = "You are a poet." }), "");
 	CHECK_EQ_S(chosen(c, (struct model_request){ .system = "You are a poet.", .tools = json_of(a, "[{\"name\":\"plan\","
@@ -546,4 +548,5 @@ LOOP_TEST(a_port_that_is_taken_is_an_error)
 	struct mock_options o = { .script = &c->script, .port = mock_port(c->mock) };
 	CHECK(!mock_start(&o, &c->group, &second, e));
 	CHECK(second == NULL && strstr(e->msg, "cannot listen"));
+	mock_stop(second);
 }

@@ -100,9 +100,8 @@ static bool live_and_stop(void *arg, struct err *e)
 	const struct dev_flags *f = s->run->options;
 	bool ok = live(s, e);
 	dev_stop(s->dev);
-	if (ok && f->fresh && f->demo && !f->keep)
-		delete_tree(s->dev->postgres.dir); /* nobody asked for it to be kept */
-	return ok;
+	bool keep = !ok || f->keep || !f->fresh || !f->demo; /* else nobody asked for its data to be kept */
+	return ok && (keep || embedded_remove(s->run->arena, s->dev->postgres.dir, e));
 }
 
 static bool run_dev(struct command_run *run, struct err *e)

@@ -5,7 +5,7 @@
 #include "loop.h"
 #include "migrations.h"
 
-enum { SETUP_MS = 60000 };
+enum { SETUP_MS = 60000, THINKING_TOKENS = 1024 };
 
 /* ---- the database ---- */
 
@@ -78,6 +78,7 @@ static bool worker_start(const struct dev_options *o, struct dev *d, struct err 
 	if (d->model_url) {
 		d->pool_config.model.base_url = d->model_url;
 		d->pool_config.model.api_key = NULL; /* a real key has no business with the scripted model */
+		d->pool_config.model.thinking_tokens = THINKING_TOKENS;
 	}
 	d->pool = pool_new(&d->pool_config);
 	if (!group_start(&d->fibers, "pool", serve, d->pool, e))

@@ -60,7 +60,7 @@ const char *pg_array_end(struct buf *b);            /* the literal, closed; "{}"
 /* ---- connections ---- */
 
 struct pg_options {
-	const char *url;               /* conninfo or URI; several hosts are tried in order */
+	const char *url;               /* conninfo or URI; several hosts are tried in order, each for its share of connect_ms */
 	const char *application_name;
 	int64_t connect_ms;            /* limit of one connection attempt */
 	bool prepare;                  /* false for poolers in transaction mode: unnamed statements */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening a connection without blocking: libpq resolves names synchronously, so they are resolved here first. */
+#include "clock.h"
 #include "names.h"
 #include "pg_inner.h"
 #include <arpa/inet.h>
@@ -91,12 +92,43 @@ static bool words_parse(struct arena *a, const char *url, struct words *w, struc
 	arena_defer(a, parsed_end, parsed);
 	for (PQconninfoOption *o = parsed; o->keyword; o++)
 		word_add(w, o->keyword, o->val);
+	word_default(w, "host", getenv("PGHOST"));
+	word_default(w, "port", getenv("PGPORT"));
 	return true;
+}
+
+static size_t words_hosts(const struct words *w)
+{
+	const char *list = word_get(w, word_get(w, "host") ? "host" : "hostaddr");
+	size_t n = 1;
+	for (; list && *list; list++)
+		n += *list == ',';
+	return n;
+}
+
+/* The part of that number, or the only one there is. */
+static const char *part_of(struct arena *a, const char *list, size_t number)
+{
+	struct str rest = str_of(list), part = rest;
+	for (size_t i = 0; i <= number && str_next(&rest, ',', &part);)
+		i++;
+	return arena_text(a, part);
+}
+
+/* As if the URL named one host only. */
+static struct words *words_of_host(struct arena *a, const struct words *w, size_t number)
+{
+	struct words *one = arena_alloc(a, sizeof(*one));
+	for (int i = 0; i < w->n; i++) {
+		bool listed = strcmp(w->keys[i], "host") == 0 || strcmp(w->keys[i], "hostaddr") == 0 || strcmp(w->keys[i], "port") == 0;
+		word_add(one, w->keys[i], listed ? part_of(a, w->values[i], number) : w->values[i]);
+	}
+	return one;
 }
 
 static bool words_complete(struct arena *a, struct words *w, const struct pg_options *o, int64_t deadline, struct err *e)
 {
-	const char *hosts = word_get(w, "host") ? word_get(w, "host") : getenv("PGHOST");
+	const char *hosts = word_get(w, "host");
 	if (hosts && !word_get(w, "hostaddr") && hosts[0] != '/') {
 		const char *addresses = resolve_all(a, hosts, deadline, e);
 		if (!addresses)
@@ -156,13 +188,9 @@ static void on_notice(void *arg, const PGresult *result)
 	log_write(warning ? LOG_WARN : LOG_DEBUG, "db_notice", "%s", text ? text : "");
 }
 
-static bool connect_all(struct pg *db, const struct pg_options *o, int64_t deadline, struct err *e)
+static bool connect_one(struct pg *db, const struct words *w, int64_t deadline, struct err *e)
 {
-	ARENA_SCOPE(tmp);
-	struct words w = { 0 };
-	if (!words_parse(tmp, o->url, &w, e) || !words_complete(tmp, &w, o, deadline, e))
-		return false;
-	db->conn = PQconnectStartParams(w.keys, w.values, 0);
+	db->conn = PQconnectStartParams(w->keys, w->values, 0);
 	if (!db->conn)
 		return FAIL(e, ERR_BUG, "no_memory", "no memory for a database connection");
 	PQsetNoticeReceiver(db->conn, on_notice, NULL);
@@ -173,12 +201,47 @@ static bool connect_all(struct pg *db, const struct pg_options *o, int64_t deadl
 	return PQsetnonblocking(db->conn, 1) == 0 || pg_fail(db, NULL, "connect", e);
 }
 
+static void disconnect(struct pg *db)
+{
+	watch_drop(db);
+	PQfinish(db->conn);
+	db->conn = NULL;
+	db->broken = false;
+}
+
+/* An equal part of what is left for each host that is left. */
+static int64_t share(int64_t deadline, size_t hosts)
+{
+	int64_t now = clock_ms();
+	return deadline == NEVER_MS ? NEVER_MS : now + (deadline - now) / (int64_t)hosts;
+}
+
+/* Host by host, because libpq would wait for a silent one without end. */
+static bool connect_any(struct pg *db, const struct pg_options *o, int64_t deadline, struct err *e)
+{
+	ARENA_SCOPE(tmp);
+	struct words all = { 0 };
+	if (!words_parse(tmp, o->url, &all, e))
+		return false;
+	size_t n = words_hosts(&all);
+	for (size_t i = 0; i < n; i++) {
+		struct words *one = words_of_host(tmp, &all, i);
+		int64_t due = share(deadline, n - i);
+		disconnect(db);
+		if (words_complete(tmp, one, o, due, e) && connect_one(db, one, due, e))
+			return true;
+		if (e->kind != ERR_NET && e->kind != ERR_TIMEOUT)
+			return false;
+	}
+	return false;
+}
+
 struct pg *pg_open(const struct pg_options *o, int64_t deadline, struct err *e)
 {
 	struct pg *db = mem_alloc(sizeof(*db));
 	db->watch_fd = -1;
 	db->prepare = o->prepare;
-	if (connect_all(db, o, deadline_first(deadline, deadline_in(o->connect_ms)), e))
+	if (connect_any(db, o, deadline_first(deadline, deadline_in(o->connect_ms)), e))
 		return db;
 	err_prefix(e, "database: ");
 	pg_close(db);

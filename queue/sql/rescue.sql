@@ -1,11 +1,12 @@
 -- Takes over what dead workers owned: ready again, or failed when it has been started too often. What a transaction of
 -- the dead still holds is left, and its worker's row with it, for the next time.
--- $1 how many starts a request may have
+-- $1 how many starts a request may have, $2 how many at most
 with dead as materialized (
 	select w.id, w.host, w.pid from drover.workers w where w.lease_until <= now() for update skip locked
 ), lost as materialized (
 	select r.id, dead.host, dead.pid
 	from dead join public.agent_requests r on r.worker_id = dead.id and r.phase = 'running'
+	limit $2::integer
 	for update of r skip locked
 ), taken as (
 	update public.agent_requests r

@@ -156,21 +156,30 @@ static bool make_dir(struct setup *s, struct err *e)
 	return true;
 }
 
-/* By a process: thousands of files would hold up the loop. */
-static bool empty(struct setup *s, struct err *e)
+bool embedded_remove(struct arena *a, const char *dir, struct err *e)
 {
 	struct str ignored;
-	const char *argv[] = { "rm", "-rf", "--", s->dir, NULL };
-	return process_run(s->a, &(struct process_options){ .argv = argv }, 4096, deadline_in(START_MS), &ignored, e);
+	const char *argv[] = { "rm", "-rf", "--", dir, NULL };
+	return process_run(a, &(struct process_options){ .argv = argv }, 4096, deadline_in(START_MS), &ignored, e);
 }
 
 /* ---- making and starting ---- */
 
+static bool run_initdb(struct setup *s, const char *data, const char *secret, struct err *e)
+{
+	struct str ignored;
+	const char *argv[] = { arena_printf(s->a, "%sinitdb", s->bin), "-D", data, "-U", "postgres", "-A", "scram-sha-256",
+		"--pwfile", secret, "-E", "UTF8", "--locale=C.UTF-8", "--no-instructions", "--no-sync", NULL };
+	struct process_options o = { .argv = argv, .uid = s->uid, .gid = s->gid, .cwd = "/" };
+	return process_run(s->a, &o, 65536, deadline_in(START_MS), &ignored, e) ||
+		err_prefix(e, "making a private Postgres in %s: ", s->dir);
+}
+
+/* Its last name says that it is whole: initdb may be stopped half way. */
 static bool make_cluster(struct setup *s, const char **password, struct err *e)
 {
 	const char *data = arena_printf(s->a, "%s/pg", s->dir), *half = arena_printf(s->a, "%s.half", data);
 	const char *secret = arena_printf(s->a, "%s/password", s->dir);
-	struct str ignored;
 	if ((*password = file_read(s->a, secret)) && access(arena_printf(s->a, "%s/PG_VERSION", data), F_OK) == 0)
 		return true;
 	delete_tree(data);
@@ -178,13 +187,8 @@ static bool make_cluster(struct setup *s, const char **password, struct err *e)
 	*password = password_make(s->a);
 	if (!file_write(secret, *password, s->uid, s->gid, e))
 		return false;
-	const char *argv[] = { arena_printf(s->a, "%sinitdb", s->bin), "-D", half, "-U", "postgres", "-A", "scram-sha-256",
-		"--pwfile", secret, "-E", "UTF8", "--locale=C.UTF-8", "--no-instructions", "--no-sync", NULL };
-	struct process_options o = { .argv = argv, .uid = s->uid, .gid = s->gid, .cwd = "/" };
-	if (!process_run(s->a, &o, 65536, deadline_in(START_MS), &ignored, e))
-		return err_prefix(e, "making a private Postgres in %s: ", s->dir);
-	/* its name says that it is whole: initdb may have been stopped half way */
-	return rename(half, data) == 0 || FAIL(e, ERR_INPUT, "cannot_write", "cannot make %s: %s", data, strerror(errno));
+	return run_initdb(s, half, secret, e) && (rename(half, data) == 0 ||
+		FAIL(e, ERR_INPUT, "cannot_write", "cannot make %s: %s", data, strerror(errno)));
 }
 
 static const char **server_argv(struct setup *s, int port, const char *const *settings)
@@ -247,7 +251,7 @@ bool embedded_start(struct arena *a, const struct embedded_options *o, struct em
 	if (!find_user(&s, e))
 		return false;
 	s.dir = place(&s, o->dir);
-	if (o->fresh && !empty(&s, e))
+	if (o->fresh && !embedded_remove(a, s.dir, e))
 		return false;
 	*out = (struct embedded){ .dir = s.dir };
 	if (make_dir(&s, e) && make_cluster(&s, &out->password, e) && start_server(&s, o, out, e) && wait_until_up(&s, out, e))

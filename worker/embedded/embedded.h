@@ -25,6 +25,8 @@ struct embedded_options {
 bool embedded_start(struct arena *a, const struct embedded_options *o, struct embedded *out, struct err *e);
 /* Fast shutdown; waits until it is down. */
 void embedded_stop(struct embedded *x);
+/* Deletes its data, once it is stopped; by a process, for thousands of files would hold up the loop. waits. */
+bool embedded_remove(struct arena *a, const char *dir, struct err *e);
 /* Connection URL of a database on it. */
 const char *embedded_url(struct arena *a, const struct embedded *x, const char *user, const char *password,
 	const char *database);

@@ -177,8 +177,8 @@ static bool check_answered(const struct ask *q, struct err *e)
 		buf_printf(ids, "%s%s", first ? ", " : "", b->id);
 		first = first ? first : b;
 	}
-	return !first || REFUSE(e, "messages.%ld: `tool_use` ids were found without `tool_result` blocks immediately after: "
-		"%s. Each `tool_use` block must have a corresponding `tool_result` block in the next message.",
+	return !first || REFUSE(e, "messages.%ld: `tool_use` ids were found without `tool_result` blocks immediately "
+		"after: %s. Each `tool_use` block must have a corresponding `tool_result` block in the next message.",
 		(long)first->message, buf_str(ids).p);
 }
 
@@ -203,8 +203,8 @@ static bool check_results(const struct ask *q, struct err *e)
 		if (!is_type(b, "tool_result"))
 			continue;
 		if (!is_asked(q, b, &twice))
-			return REFUSE(e, "messages.%ld.content.%ld: unexpected `tool_use_id` found in `tool_result` blocks: %.128s. "
-				"Each `tool_result` block must have a corresponding `tool_use` block in the previous message.",
+			return REFUSE(e, "messages.%ld.content.%ld: unexpected `tool_use_id` found in `tool_result` blocks: "
+				"%.128s. Each `tool_result` block must have a corresponding `tool_use` block in the previous message.",
 				(long)b->message, (long)b->at, b->id);
 		if (twice)
 			return REFUSE(e, "messages.%ld.content.%ld: each tool_use must have a single result. Found multiple "

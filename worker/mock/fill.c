@@ -76,7 +76,8 @@ static const cJSON *step_into(struct arena *a, const cJSON *json, struct str ste
 {
 	int64_t index;
 	if (cJSON_IsArray(json))
-		return str_to_i64(step, &index) && index >= 0 && index < INT32_MAX ? cJSON_GetArrayItem(json, (int)index) : NULL;
+		return str_to_i64(step, &index) && index >= 0 && index < INT32_MAX
+			? cJSON_GetArrayItem(json, (int)index) : NULL;
 	return cJSON_IsObject(json) ? json_get(json, arena_text(a, step)) : NULL;
 }
 

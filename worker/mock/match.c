@@ -125,8 +125,8 @@ static int shown(const char *text)
 static void fail_none(const struct script *s, const struct ask *q, struct err *e)
 {
 	ARENA_SCOPE(tmp);
-	FAIL(e, ERR_INPUT, "invalid_request_error", "no reply of the script %s matches. Asked: turn %ld, user text \"%.*s\", "
-		"results of %s, forced tool %s, tools offered %s, system \"%.*s\"", s->file, (long)q->assistants,
+	FAIL(e, ERR_INPUT, "invalid_request_error", "no reply of the script %s matches. Asked: turn %ld, user text "
+		"\"%.*s\", results of %s, forced tool %s, tools offered %s, system \"%.*s\"", s->file, (long)q->assistants,
 		shown(q->last_user), q->last_user, results(tmp, q), q->force_tool ? q->force_tool : "none", offered(tmp, q),
 		shown(q->system), q->system);
 }

@@ -55,7 +55,8 @@ void tape_sign(struct str thinking, int64_t times, char out[TAPE_SIGNATURE_BYTES
 static const struct {
 	const char *start, *delta, *field;
 } kinds[] = {
-	[SCRIPT_THINKING] = { "{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}", "thinking_delta", "thinking" },
+	[SCRIPT_THINKING] = { "{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}", "thinking_delta",
+		"thinking" },
 	[SCRIPT_TEXT] = { "{\"type\":\"text\",\"text\":\"\"}", "text_delta", "text" },
 	[SCRIPT_TOOL] = { NULL, "input_json_delta", "partial_json" },
 };
@@ -119,10 +120,11 @@ static void add_stop(struct taping *w, const struct script_block *b)
 	if (b->kind == SCRIPT_THINKING) {
 		char signature[TAPE_SIGNATURE_BYTES];
 		tape_sign(str_of(b->text), b->repeat, signature);
-		buf_printf(t->bytes, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":%d,\"delta\":"
-			"{\"type\":\"signature_delta\",\"signature\":\"%s\"}}\n\n", w->index, signature);
+		buf_printf(t->bytes, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":%d,"
+			"\"delta\":{\"type\":\"signature_delta\",\"signature\":\"%s\"}}\n\n", w->index, signature);
 	}
-	buf_printf(t->bytes, "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":%d}\n\n", w->index);
+	buf_printf(t->bytes, "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":%d}\n\n",
+		w->index);
 	frame_end(t, start, 0, false);
 	part_end(t, first, 1);
 }

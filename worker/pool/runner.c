@@ -300,6 +300,7 @@ static bool write_refused(struct run *r, struct outcome *o, struct err *e)
 {
 	static void (*const mends[])(struct thoughts *t) = { thoughts_strip, thoughts_drop };
 	for (size_t i = 0; i < COUNT(mends) && (e->kind == ERR_INPUT || e->kind == ERR_BUG); i++) {
+		thoughts_unsay(r->thoughts); /* the end that was not to be */
 		mends[i](r->thoughts);
 		o->why = *e;
 		err_prefix(&o->why, "the end could not be written: ");

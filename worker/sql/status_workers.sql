@@ -1,6 +1,7 @@
 -- Worker processes with their lease and load, the live ones first.
-select w.id, w.host, w.pid, w.version, w.lease_until > now() as live, w.draining, w.slots, w.running, w.claimed,
-	w.finished,
+select w.id, w.host, w.pid, w.version, w.lease_until > now() as live, w.draining, w.slots,
+	(select count(*) from public.agent_requests r where r.worker_id = w.id and r.phase = 'running') as running,
+	w.claimed, w.finished,
 	(extract(epoch from now() - w.heartbeat_at) * 1000)::bigint as heartbeat_age_ms,
 	(extract(epoch from w.lease_until - now()) * 1000)::bigint as lease_left_ms,
 	(extract(epoch from now() - w.started_at) * 1000)::bigint as up_ms
