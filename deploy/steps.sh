@@ -18,6 +18,7 @@ prepare() {
 # The step has a process group of its own: a signal reaches us, and we end all of it.
 stop() {
 	trap '' INT TERM HUP
+	set +e
 	if [ -n "$step_child" ]; then
 		kill -TERM -- "-$step_child" 2>/dev/null
 		for _ in {1..100}; do

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One fault at a time, at the worst moment: each test is a way in which a worker once lost, doubled or stopped something. */
+/* One fault at a time, at the worst moment: each test is a way in which a worker once lost, doubled or stopped
+ * something. */
 #include "clock.h"
 #include "embedded.h"
 #include "fiber.h"
@@ -11,8 +12,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SLOW_WORDS(times) "replies:\n  - pace: 20ms\n    chunk: 4\n    reply: [ { text: 'slow word ', repeat: " #times " } ]\n"
-#define BLOCKED_AT(words) "select count(*) > 0 from pg_stat_activity where wait_event_type = 'Lock' and query like '%" words "%'"
+#define SLOW_WORDS(times) \
+	"replies:\n  - pace: 20ms\n    chunk: 4\n    reply: [ { text: 'slow word ', repeat: " #times " } ]\n"
+#define BLOCKED_AT(words) \
+	"select count(*) > 0 from pg_stat_activity where wait_event_type = 'Lock' and query like '%" words "%'"
 
 /* Until the query gives t. */
 static bool wait_for(struct arena *a, struct rig *r, const char *sql, struct err *e)
@@ -55,7 +58,9 @@ RIG_TEST(who_cancels_while_the_end_is_written_does_not_undo_it, SLOW_WORDS(10))
 	REQUIRE_OK(other && rig_start(r, e));
 	int64_t id = rig_ask(a, r, "quotes", "x");
 	REQUIRE_OK(wait_mid_stream(a, r, id, e));
-	CHECK_SQL(other, arena_printf(a, "begin; select id from agent_requests where id = %ld for share; select 1", (long)id), "1");
+	const char *lock = arena_printf(a, "begin; select id from agent_requests where id = %ld for share; select 1",
+		(long)id);
+	CHECK_SQL(other, lock, "1");
 	REQUIRE_OK(wait_for(a, r, BLOCKED_AT("fence_to_end"), e));
 	rig_sql(a, r, "select pg_notify('drover_cancel', '%ld')", id);
 	CHECK(loop_sleep(3000, e)); /* longer than a server runs on for a client that has gone */
@@ -121,15 +126,18 @@ RIG_TEST(who_was_told_to_stop_does_not_wait_for_another_attempt, SLOW_WORDS(1))
 	rig_ask(a, r, "quotes", "y");
 	REQUIRE_OK(claim_by_hand(a, r, 2, &h, e));
 	CHECK_EQ_I(h.n, 2);
-	CHECK_SQL(r->owner, "select bool_and(drover.end_request(id, 'cancelled', 'cancelled', 'cancelled')) from agent_requests", "t");
+	CHECK_SQL(r->owner, "select bool_and(drover.end_request(id, 'cancelled', 'cancelled', 'cancelled')) "
+		"from agent_requests", "t");
 	CHECK(queue_retry_later(h.db, a, &h.claimed[0], 60000, &why, &none, log_batch_new(a), deadline_in(5000), e));
 	CHECK(queue_release(h.db, a, &h.claimed[1], &none, log_batch_new(a), deadline_in(5000), e));
-	CHECK_EQ_S(rig_sql(a, r, "select string_agg(phase, ' ') from agent_requests where id >= %ld", id), "cancelled cancelled");
+	CHECK_EQ_S(rig_sql(a, r, "select string_agg(phase, ' ') from agent_requests where id >= %ld", id),
+		"cancelled cancelled");
 }
 
 /* ---- many at once ---- */
 
-#define MANY "insert into agent_requests (type, request, run_at) select 'quotes', 'x', %s from generate_series(1, 1500); select 1"
+#define MANY \
+	"insert into agent_requests (type, request, run_at) select 'quotes', 'x', %s from generate_series(1, 1500); select 1"
 
 static void check_in_two_steps(struct arena *a, struct pg *db)
 {
@@ -202,8 +210,8 @@ RIG_TEST(connections_that_ended_while_idle_cost_no_attempt, SLOW_WORDS(1))
 {
 	REQUIRE_OK(rig_start(r, e));
 	CHECK_FATE(rig_ask(a, r, "quotes", "x"), "completed 1");
-	CHECK_SQL(r->owner, "select bool_and(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() "
-		"and application_name like 'drover%'", "t");
+	CHECK_SQL(r->owner, "select bool_and(pg_terminate_backend(pid)) from pg_stat_activity "
+		"where datname = current_database() and application_name like 'drover%'", "t");
 	CHECK(loop_sleep(100, e));
 	CHECK_FATE(rig_ask(a, r, "quotes", "y"), "completed 1");
 }
@@ -251,7 +259,8 @@ RIG_TEST(without_room_for_a_stack_requests_wait_and_the_database_is_left_in_peac
 static struct process *supervisor_start(struct arena *a, struct rig *r, struct err *e)
 {
 	const char *argv[] = { getenv("TEST_PROGRAM"), "worker", "--processes", "1", NULL };
-	const char *env[] = { arena_printf(a, "DROVER_DATABASE_URL=%s", r->db.worker_url), arena_printf(a, "PATH=%s", getenv("PATH")),
+	const char *env[] = { arena_printf(a, "DROVER_DATABASE_URL=%s", r->db.worker_url),
+		arena_printf(a, "PATH=%s", getenv("PATH")),
 		arena_printf(a, "DROVER_MODEL_BASE_URL=%s", r->config.model.base_url), "DROVER_LOG_LEVEL=error", NULL };
 	if (argv[0])
 		return process_start(&(struct process_options){ .argv = argv, .env = env, .die_with_us = true }, e);
@@ -266,7 +275,8 @@ static bool kill_worker(struct arena *a, struct rig *r, struct process *supervis
 	int64_t pid;
 	return wait_for(a, r, "select count(*) = 1 from drover.workers where lease_until > now()", e) &&
 		str_to_i64(str_of(test_ask(a, r->owner, "select pid from drover.workers where lease_until > now()")), &pid) &&
-		prlimit(process_pid(supervisor), RLIMIT_NOFILE, &none, NULL) == 0 && kill((pid_t)pid, SIGKILL) == 0 && loop_sleep(700, e);
+		prlimit(process_pid(supervisor), RLIMIT_NOFILE, &none, NULL) == 0 && kill((pid_t)pid, SIGKILL) == 0 &&
+		loop_sleep(700, e);
 }
 
 RIG_TEST(a_supervisor_survives_that_it_cannot_start_a_process_and_stops_while_it_waits, SLOW_WORDS(1))

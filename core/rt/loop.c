@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The one place where fibers and libuv meet: parking, waking, deadlines, cancellation, signals. */
+/* The one place where fibers and libuv meet: parking, waking, deadlines, cancellation. */
 #include "loop.h"
 #include "clock.h"
 #include "task.h"
 #include <signal.h>
 
-enum { HOG_MS = 50, SIGNALS = 65, CLOSE_MS = 5000 };
+enum { HOG_MS = 50, CLOSE_MS = 5000 };
 
 static struct {
 	uv_loop_t uv;
 	uv_idle_t idle; /* active while tasks are ready, so that the poll does not sleep */
 	struct task *ready, **ready_end;
 	struct task *current;
-	uv_signal_t *signals[SIGNALS];
-	bool signalled[SIGNALS];
-	struct task *signal_waiter;
 	int64_t torture_at, torture_count;
 	enum err_kind torture_kind;
 } loop;
@@ -233,115 +230,6 @@ void task_torture_mark(void)
 	loop.current->tortured = true;
 }
 
-/* ---- descriptors ---- */
-
-struct watch {
-	uv_poll_t poll;
-	struct task *waiter;
-	int events; /* that the poll is started with; 0 = stopped */
-	int happened;
-};
-
-/* An event nobody waits for stops the watch: level-triggered, it would come again at once. */
-static void on_event(uv_poll_t *poll, int status, int events)
-{
-	struct watch *w = poll->data;
-	w->happened |= status < 0 ? UV_READABLE | UV_WRITABLE : events; /* trouble shows at the next read */
-	if (status < 0 || !w->waiter) {
-		uv_poll_stop(poll);
-		w->events = 0;
-	}
-	task_wake(w->waiter);
-}
-
-struct watch *watch_new(int fd)
-{
-	struct watch *w = mem_alloc(sizeof(*w));
-	int rc = uv_poll_init(&loop.uv, &w->poll, fd);
-	if (rc != 0) {
-		log_write(LOG_ERROR, "watch_failed", "descriptor %d: %s", fd, uv_strerror(rc));
-		abort();
-	}
-	w->poll.data = w;
-	return w;
-}
-
-static void watch_closed(uv_handle_t *handle)
-{
-	free(handle->data);
-}
-
-void watch_free(struct watch *w)
-{
-	if (w)
-		uv_close((uv_handle_t *)&w->poll, watch_closed);
-}
-
-bool watch_wait(struct watch *w, bool readable, bool writable, int64_t deadline, struct err *e)
-{
-	int wanted = (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0);
-	bool ok = true;
-	w->happened = 0;
-	w->waiter = loop.current;
-	if (w->events != wanted)
-		uv_poll_start(&w->poll, wanted, on_event);
-	w->events = wanted;
-	while (ok && !w->happened)
-		ok = loop_park(deadline, e);
-	w->waiter = NULL;
-	return ok;
-}
-
-bool loop_wait_fd(int fd, bool readable, bool writable, int64_t deadline, struct err *e)
-{
-	struct watch *w = watch_new(fd);
-	bool ok = watch_wait(w, readable, writable, deadline, e);
-	watch_free(w);
-	return ok;
-}
-
-/* ---- signals ---- */
-
-static void on_signal(uv_signal_t *handle, int number)
-{
-	(void)handle;
-	loop.signalled[number] = true;
-	task_wake(loop.signal_waiter);
-}
-
-static void signal_watch(int number)
-{
-	if (loop.signals[number])
-		return;
-	loop.signals[number] = mem_alloc(sizeof(uv_signal_t));
-	uv_signal_init(&loop.uv, loop.signals[number]);
-	uv_signal_start(loop.signals[number], on_signal, number);
-}
-
-static bool signal_take(const int *signals, size_t n, int *number)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (loop.signalled[signals[i]]) {
-			loop.signalled[signals[i]] = false;
-			*number = signals[i];
-			return true;
-		}
-	}
-	return false;
-}
-
-bool loop_wait_signal(const int *signals, size_t n, int *number, struct err *e)
-{
-	bool ok = true;
-	for (size_t i = 0; i < n; i++)
-		signal_watch(signals[i]);
-	loop.signal_waiter = loop.current;
-	while (ok && !signal_take(signals, n, number))
-		ok = loop_park(NEVER_MS, e);
-	loop.signal_waiter = NULL;
-	return ok;
-}
-
 /* ---- the loop ---- */
 
 bool loop_open(struct err *e)
@@ -356,11 +244,6 @@ bool loop_open(struct err *e)
 	return true;
 }
 
-static void signal_closed(uv_handle_t *handle)
-{
-	free(handle);
-}
-
 static void complain(uv_handle_t *handle, void *arg)
 {
 	(void)arg;
@@ -369,9 +252,7 @@ static void complain(uv_handle_t *handle, void *arg)
 
 void loop_close(void)
 {
-	for (size_t i = 0; i < SIGNALS; i++)
-		if (loop.signals[i])
-			uv_close((uv_handle_t *)loop.signals[i], signal_closed);
+	signals_close();
 	uv_close((uv_handle_t *)&loop.idle, NULL);
 	/* Closing takes a turn or two, a name that is still being looked up a little longer; what stays is a mistake. */
 	for (int64_t end = clock_ms() + CLOSE_MS; uv_run(&loop.uv, UV_RUN_NOWAIT) && clock_ms() < end;)

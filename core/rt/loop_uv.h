@@ -12,3 +12,6 @@ struct watch *watch_new(int fd);
 void watch_free(struct watch *w); /* NULL is allowed; before the descriptor is closed */
 /* waits until readable or writable, whichever was asked for. One waiter at a time. */
 bool watch_wait(struct watch *w, bool readable, bool writable, int64_t deadline, struct err *e);
+
+/* Part of loop_close. */
+void signals_close(void);

@@ -120,8 +120,9 @@ static struct words *words_of_host(struct arena *a, const struct words *w, size_
 {
 	struct words *one = arena_alloc(a, sizeof(*one));
 	for (int i = 0; i < w->n; i++) {
-		bool listed = strcmp(w->keys[i], "host") == 0 || strcmp(w->keys[i], "hostaddr") == 0 || strcmp(w->keys[i], "port") == 0;
-		word_add(one, w->keys[i], listed ? part_of(a, w->values[i], number) : w->values[i]);
+		const char *key = w->keys[i];
+		bool listed = strcmp(key, "host") == 0 || strcmp(key, "hostaddr") == 0 || strcmp(key, "port") == 0;
+		word_add(one, key, listed ? part_of(a, w->values[i], number) : w->values[i]);
 	}
 	return one;
 }
