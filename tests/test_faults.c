@@ -318,3 +318,32 @@ LOOP_TEST(a_private_database_that_was_left_half_made_is_made_anew)
 	REQUIRE_OK(start_embedded(dir, e));
 	delete_tree(dir);
 }
+
+/* ---- what is deleted ---- */
+
+#define FAMILY "insert into agent_requests (type, request, status, phase, waits_on) values ('orchestrator', 'p', 'processing', " \
+	"'waiting_children', 3); insert into agent_requests (type, request, parent_id, phase, depends_on, waits_on) values " \
+	"('quotes', 'a', 1, 'ready', '{}', 0), ('quotes', 'b', 1, 'ready', '{}', 0), " \
+	"('quotes', 'c', 1, 'waiting_dependencies', '{2,3}', 2); select 1"
+#define PHASES "select string_agg(id || ' ' || phase || ' ' || waits_on, ', ' order by id) from agent_requests"
+
+LOOP_TEST(who_waits_for_a_deleted_request_waits_for_one_less)
+{
+	struct rig r = { 0 };
+	REQUIRE_OK(rig_open(a, "replies:\n  - reply: unused\n", &r, e));
+	CHECK_SQL(r.owner, FAMILY, "1");
+	CHECK_SQL(r.owner, "delete from agent_requests where id = 2; " PHASES,
+		"1 waiting_children 2, 3 ready 0, 4 waiting_dependencies 1");
+	CHECK_SQL(r.owner, "delete from agent_requests where id = 3; " PHASES, "1 waiting_children 1, 4 ready 0");
+	CHECK_SQL(r.owner, "delete from agent_requests where id = 4; " PHASES, "1 ready 0");
+	rig_close(&r);
+}
+
+LOOP_TEST(both_of_two_that_are_deleted_at_once_are_counted)
+{
+	struct rig r = { 0 };
+	REQUIRE_OK(rig_open(a, "replies:\n  - reply: unused\n", &r, e));
+	CHECK_SQL(r.owner, FAMILY, "1");
+	CHECK_SQL(r.owner, "delete from agent_requests where id in (2, 3); " PHASES, "1 waiting_children 1, 4 ready 0");
+	rig_close(&r);
+}

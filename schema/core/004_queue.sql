@@ -176,6 +176,28 @@ end
 $$;
 comment on function drover.end_request(bigint, text, text, text) is 'Ends an open request and its children: one that waits at once, one that runs is told to stop (channel drover_cancel). False when it had ended already.';
 
+create function drover.forget_children() returns trigger language plpgsql security definer
+	set search_path = pg_catalog, pg_temp as $$
+begin
+	update public.agent_requests s
+		set waits_on = s.waits_on - fewer.n, phase = case when s.waits_on <= fewer.n then 'ready' else s.phase end
+		from (select w.id, count(*) as n from public.agent_requests w
+			join gone on gone.parent_id = w.parent_id and gone.id = any (w.depends_on) and gone.finished_at is null
+			where w.phase = 'waiting_dependencies' group by w.id) fewer
+		where s.id = fewer.id;
+	update public.agent_requests p
+		set waits_on = left_over.n, phase = case when left_over.n = 0 then 'ready' else p.phase end
+		from (select gone.parent_id, (select count(*) from public.agent_requests c
+				where c.parent_id = gone.parent_id and c.finished_at is null) as n
+			from gone where gone.parent_id is not null group by 1) left_over
+		where p.id = left_over.parent_id and p.phase = 'waiting_children';
+	return null;
+end
+$$;
+comment on function drover.forget_children() is 'Trigger: who waits for a request that is deleted waits for one less.';
+create trigger agent_requests_forget_children after delete on public.agent_requests
+	referencing old table as gone for each statement execute function drover.forget_children();
+
 create function drover.supersede() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
 	older bigint;

@@ -63,6 +63,11 @@ bool pool_service_ended(const struct pool *p, struct err *e);
 
 /* Copies the request and starts its fiber. */
 bool run_start(struct pool *p, const struct queue_request *request, struct err *e);
+/* Writes the fate of a run that has unwound. waits. */
+void run_conclude(struct run *r, bool ok, const struct agent_run *ar, const struct agent_result *result,
+	const struct err *why);
+/* A run that could not start. waits. */
+void run_give_back(struct run *r);
 struct run *run_find(struct pool *p, int64_t request_id);
 /* Frees the runs that ended while a flush was under way. */
 void run_free_ended(struct pool *p);
