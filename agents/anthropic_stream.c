@@ -75,7 +75,7 @@ static bool block_add(struct anthropic_stream *s, int64_t index, const cJSON *st
 	if (index < 0 || block_find(s, index))
 		return GARBAGE(e, "content block %ld has no index of its own", index);
 	if (s->n == ANTHROPIC_BLOCKS)
-		return GARBAGE(e, "more than %d content blocks in one answer", ANTHROPIC_BLOCKS);
+		return FAIL(e, ERR_INPUT, "answer_too_large", "more than %d content blocks in one answer", ANTHROPIC_BLOCKS);
 	struct anthropic_block *b = anthropic_block_new(s->arena, start, s->limit, e);
 	if (!b || !take_bytes(s, size, e))
 		return false;

@@ -129,7 +129,7 @@ static const struct {
 } accidents[] = {
 	{ "event", "model_overloaded" }, { "reset", "model_cut" },           { "stall", "stall_timeout" },
 	{ "html", "model_garbage" },     { "late", "first_byte_timeout" },   { "bad gateway", "model_error" },
-	{ "redirect", "model_garbage" },
+	{ "redirect", "model_garbage" }, { "cut", "model_cut" },
 };
 
 static void check_accident(struct arena *a, struct rig *r, int64_t id, const char *word, const char *code)
@@ -146,6 +146,7 @@ static void check_accident(struct arena *a, struct rig *r, int64_t id, const cha
 /* All at once, one worker. What came before the accident stays in the log, and in no conversation. */
 RIG_TEST(an_answer_that_breaks_off_is_asked_for_again, "replies:\n"
 	ONCE("reset", TALK ", cut_after: { deltas: 9, reset: true }")
+	ONCE("cut", TALK ", cut_after: { deltas: 9 }")
 	ONCE("event", TALK ", error_after: { deltas: 9, type: overloaded_error }")
 	ONCE("stall", TALK ", stall_after: { deltas: 9, for: 5s }")
 	ONCE("late", TALK ", delay: 5s")
@@ -173,7 +174,8 @@ RIG_TEST(a_model_that_never_answers_fails_with_its_history, "replies:\n  - drop:
 	CHECK_FATE(id, "failed http_cut 3");
 	CHECK_EQ_S(rig_sql(a, r, "select string_agg(concat_ws(' ', kind, attempt, coalesce(data ->> 'code', message)), "
 		"'|' order by seq) from agent_logs where request_id = %ld", id),
-		"status 1 attempt 1|status 1 http_cut|status 2 attempt 2|status 2 http_cut|status 3 attempt 3|error 3 http_cut");
+		"status 1 attempt 1|status 1 http_cut|status 2 attempt 2|status 2 http_cut|"
+		"status 3 attempt 3|error 3 http_cut");
 	CHECK_EQ_S(rig_sql(a, r, "select left(error, 16) from agent_requests where id = %ld", id), "attempt 3 of 3: ");
 	CHECK_EQ_I(mock_count(r->mock).requests, 3);
 }

@@ -485,7 +485,7 @@ TEST(an_answer_has_a_limited_number_of_blocks)
 	CHECK(anthropic_stream_feed(s, many_blocks(a, ANTHROPIC_BLOCKS), &e));
 	s = anthropic_stream_new(a, &c, NULL);
 	CHECK(!anthropic_stream_feed(s, many_blocks(a, ANTHROPIC_BLOCKS + 1), &e));
-	CHECK_EQ_S(e.code, "model_garbage");
+	CHECK_EQ_S(e.code, "answer_too_large");
 }
 
 /* The value is n arrays, one in the other. */

@@ -197,21 +197,33 @@ LOOP_TEST(the_end_of_a_run_waits_for_the_flusher_and_does_not_deadlock_with_it)
 	CHECK_SQL(c.owner, "select string_agg(seq || message, ' ' order by seq) from agent_logs", "1 2last");
 }
 
+/* As queue_finish does it, up to the COMMIT; n = 1 stops before the parent is told. */
+static bool finish_open(struct arena *a, struct queue_side *side, int64_t id, size_t n, struct err *e)
+{
+	const char *none = NULL;
+	struct pg_args finish = PG_ARGS(PG(id), PG(1), PG("completed"), PG("completed"), PG("{}"), PG(none), PG(none),
+		PG("quotes"), PG(0), PG(0), PG(0), PG(0)), child = PG_ARGS(PG(id));
+	struct pg_step steps[] = { { &sql_finish, finish, NULL }, { &sql_free_waiting, child, NULL } };
+	return pg_begin(side->db, a, steps, n, deadline_in(CASE_MS), e);
+}
+
+/* Parent 1 waits for 2, which runs, and 3. */
+static void spawn_two(struct arena *a, struct queue_case *c)
+{
+	case_ask(a, c->owner, "", "");
+	CHECK_EQ_S(case_claim(a, &c->one, 10), "1");
+	CHECK_EQ_S(case_spawn(a, &c->one, 1, CHILDREN), "ok");
+	CHECK_EQ_S(case_claim(a, &c->one, 1), "2");
+}
+
 LOOP_TEST(cancelling_a_parent_does_not_deadlock_with_a_child_that_ends)
 {
 	QUEUE_CASE;
 	struct group g = { 0 };
 	struct act other = { .side = &c.two, .id = 1, .act = cancel };
-	const char *none = NULL;
-	case_ask(a, c.owner, "", "");
-	CHECK_EQ_S(case_claim(a, &c.one, 10), "1");
-	CHECK_EQ_S(case_spawn(a, &c.one, 1, CHILDREN), "ok");
-	CHECK_EQ_S(case_claim(a, &c.one, 1), "2");
-	struct pg_args finish = PG_ARGS(PG(2), PG(1), PG("completed"), PG("completed"), PG("{}"), PG(none), PG(none),
-		PG("quotes"),
-		PG(0), PG(0), PG(0), PG(0)), child = PG_ARGS(PG(2));
-	struct pg_step freed = { &sql_free_waiting, child, NULL };
-	REQUIRE_OK(begin(a, &c.one, &sql_finish, finish, e));
+	struct pg_step freed = { &sql_free_waiting, PG_ARGS(PG(2)), NULL };
+	spawn_two(a, &c);
+	REQUIRE_OK(finish_open(a, &c.one, 2, 1, e));
 	REQUIRE_OK(group_start(&g, "cancel", act_later, &other, e));
 	CHECK(case_blocked(a, &c, 1));
 	REQUIRE_OK(pg_commit(c.one.db, a, &freed, 1, deadline_in(CASE_MS), e));
@@ -220,6 +232,23 @@ LOOP_TEST(cancelling_a_parent_does_not_deadlock_with_a_child_that_ends)
 	CHECK_STATE(2, "completed completed");
 	CHECK_STATE(1, "failed cancelled");
 	CHECK_STATE(3, "failed cancelled");
+	queue_case_check(a, &c);
+}
+
+/* The sibling's end is not committed when the open child is deleted: both must count. */
+LOOP_TEST(a_child_that_is_deleted_while_its_sibling_ends_frees_the_parent)
+{
+	QUEUE_CASE;
+	struct group g = { 0 };
+	struct case_later delete = { .db = test_connect(a, c.db.owner_url, e), .sql = "delete from agent_requests where id = 3" };
+	spawn_two(a, &c);
+	REQUIRE_OK(finish_open(a, &c.one, 2, 2, e));
+	REQUIRE_OK(group_start(&g, "delete", case_run_later, &delete, e));
+	CHECK(case_blocked(a, &c, 1));
+	REQUIRE_OK(commit(a, &c.one, e));
+	REQUIRE_OK(group_wait(&g, NEVER_MS, e));
+	CHECK_EQ_S(delete.said, "(null)");
+	CHECK_OF(1, "select phase || waits_on from agent_requests where id = %ld", "ready0");
 	queue_case_check(a, &c);
 }
 

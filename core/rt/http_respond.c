@@ -43,6 +43,14 @@ void http_exchange_abort(struct MHD_Connection *c)
 	}
 }
 
+/* libmicrohttpd forgets a connection that failed without an event on its socket: this makes one. */
+static void hang_up(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	if (info)
+		shutdown(info->connect_fd, SHUT_RDWR);
+}
+
 static ssize_t out_take(struct http_exchange *x, char *to, size_t n)
 {
 	memcpy(to, x->out->p, n);
@@ -66,6 +74,8 @@ static ssize_t on_read(void *exchange, uint64_t position, char *to, size_t room)
 		return MHD_CONTENT_READER_END_OF_STREAM;
 	if (x->reset)
 		http_exchange_abort(x->connection);
+	else
+		hang_up(x->connection);
 	return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 

@@ -47,12 +47,10 @@ bool pg_fail(struct pg *db, const PGresult *result, const char *statement, struc
 	size_t i = 0;
 	while (strncmp(states[i].prefix, state, strlen(states[i].prefix)) != 0)
 		i++;
-	FAIL(e, states[i].kind, states[i].code, "%s: %s%s%s%s%s", statement, text ? text : state, detail ? " (" : "",
-		detail ? detail : "", detail ? ")" : "", "");
-	if (hint) {
-		size_t n = strlen(e->msg);
-		snprintf(e->msg + n, sizeof(e->msg) - n, ". Hint: %s", hint);
-	}
+	FAIL(e, states[i].kind, states[i].code, "%s%s%s%s%s%s", text ? text : state, detail ? " (" : "", detail ? detail : "",
+		detail ? ")" : "", hint ? ". Hint: " : "", hint ? hint : "");
+	if (strcmp(state, "P0001") != 0) /* those are words for the caller, complete in themselves */
+		err_prefix(e, "%s: ", statement);
 	snprintf(e->sqlstate, sizeof(e->sqlstate), "%s", state);
 	db->broken |= states[i].kind == ERR_NET;
 	return false;

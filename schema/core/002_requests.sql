@@ -27,7 +27,8 @@ create table public.agent_requests (
 	parent_id bigint references public.agent_requests on delete cascade,
 	depends_on bigint[] not null default '{}',
 	type text not null constraint type_1_to_64_characters check (length(type) between 1 and 64),
-	request text not null constraint request_at_most_262144_bytes check (octet_length(request) <= 262144),
+	request text not null constraint request_is_not_empty check (request <> '')
+		constraint request_at_most_262144_bytes check (octet_length(request) <= 262144),
 	context jsonb not null default '{}'
 		constraint context_is_an_object check (jsonb_typeof(context) = 'object')
 		constraint context_at_most_262144_bytes check (pg_column_size(context) <= 262144),

@@ -185,12 +185,15 @@ begin
 			join gone on gone.parent_id = w.parent_id and gone.id = any (w.depends_on) and gone.finished_at is null
 			where w.phase = 'waiting_dependencies' group by w.id) fewer
 		where s.id = fewer.id;
+	-- less by what is gone, not counted anew: a sibling's end may not be committed yet
 	update public.agent_requests p
-		set waits_on = left_over.n, phase = case when left_over.n = 0 then 'ready' else p.phase end
-		from (select gone.parent_id, (select count(*) from public.agent_requests c
-				where c.parent_id = gone.parent_id and c.finished_at is null) as n
-			from gone where gone.parent_id is not null group by 1) left_over
-		where p.id = left_over.parent_id and p.phase = 'waiting_children';
+		set waits_on = p.waits_on - fewer.n, phase = case when p.waits_on <= fewer.n then 'ready' else p.phase end
+		from (select gone.parent_id, count(*) as n from gone
+			where gone.parent_id is not null and gone.finished_at is null group by 1) fewer
+		where p.id = fewer.parent_id and p.phase = 'waiting_children';
+	if found then
+		perform drover.wake();
+	end if;
 	return null;
 end
 $$;
