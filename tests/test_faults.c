@@ -347,3 +347,43 @@ LOOP_TEST(both_of_two_that_are_deleted_at_once_are_counted)
 	CHECK_SQL(r.owner, "delete from agent_requests where id in (2, 3); " PHASES, "1 waiting_children 1, 4 ready 0");
 	rig_close(&r);
 }
+
+/* ---- who may cancel ---- */
+
+#define SLOWLY "replies:\n  - pace: 20ms\n    chunk: 1\n    reply: It comes letter by letter.\n"
+#define RUNS "select count(*) from agent_requests where phase = 'running' and id = %ld"
+
+static bool wait_until_it_runs(struct arena *a, struct rig *r, int64_t id, struct err *e)
+{
+	for (int i = 0; i < 500 && strcmp(rig_sql(a, r, RUNS, id), "1") != 0; i++)
+		if (!loop_sleep(10, e))
+			return false;
+	return loop_sleep(100, e);
+}
+
+LOOP_TEST(a_notification_alone_cancels_nothing)
+{
+	struct rig r = { 0 };
+	REQUIRE_OK(rig_open(a, SLOWLY, &r, e));
+	REQUIRE_OK(rig_start(&r, e));
+	int64_t id = rig_ask(a, &r, "quotes", "slowly");
+	CHECK(wait_until_it_runs(a, &r, id, e));
+	CHECK_EQ_S(rig_sql(a, &r, "select pg_notify('drover_cancel', '%ld')", id), "");
+	CHECK_EQ_S(rig_wait(a, &r, id), "completed");
+	rig_close(&r);
+}
+
+LOOP_TEST(a_cancel_is_heard_long_before_the_next_heartbeat)
+{
+	struct rig r = { 0 };
+	REQUIRE_OK(rig_open(a, "replies:\n  - stall_after: { deltas: 1, for: 1m }\n    reply: It never comes.\n", &r, e));
+	r.config.lease_ms = 300000;
+	r.config.model.limits.stall_ms = 60000;
+	REQUIRE_OK(rig_start(&r, e));
+	int64_t id = rig_ask(a, &r, "quotes", "never");
+	CHECK(wait_until_it_runs(a, &r, id, e));
+	CHECK_EQ_S(rig_sql(a, &r, "select drover.end_request(%ld, 'cancelled', 'cancelled', 'cancelled')", id), "t");
+	CHECK_EQ_S(rig_wait(a, &r, id), "failed");
+	CHECK_EQ_S(rig_sql(a, &r, "select phase from agent_requests where id = %ld", id), "cancelled");
+	rig_close(&r);
+}

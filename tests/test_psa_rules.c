@@ -368,7 +368,7 @@ LOOP_TEST(every_table_is_guarded_and_every_column_explained)
 		" and not attisdropped and col_description(attrelid, attnum) is null", "(null)");
 	CHECK_SQL(t.owner, "select string_agg(proname, ' ') from pg_proc where pronamespace = 'psa'::regnamespace"
 		" and (has_function_privilege('anon', oid, 'execute') or obj_description(oid, 'pg_proc') is null"
-		" or not coalesce('search_path=\"\"' = any (proconfig), false))", "(null)");
+		" or not coalesce('search_path=pg_catalog, pg_temp' = any (proconfig), false))", "(null)");
 }
 
 #define SUM_ALL "select md5(string_agg(query_to_xml('select * from psa.' || relname || ' t order by t::text', true," \

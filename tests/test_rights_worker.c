@@ -134,8 +134,8 @@ LOOP_TEST(types_and_tables_of_a_session_shadow_nothing_in_a_function_of_the_owne
 LOOP_TEST(every_function_names_what_it_searches_and_pg_temp_last)
 {
 	PEOPLE;
-	CHECK_SQL(p.owner, "select string_agg(oid::regprocedure::text, ' ') from pg_proc where pronamespace = "
-		"'drover'::regnamespace and (proconfig is null or 'search_path=pg_catalog, pg_temp' <> all (proconfig))",
+	CHECK_SQL(p.owner, "select string_agg(oid::regprocedure::text, ' ') from pg_proc where pronamespace in "
+		"('drover'::regnamespace, 'psa'::regnamespace) and (proconfig is null or 'search_path=pg_catalog, pg_temp' <> all (proconfig))",
 		"(null)");
 }
 
@@ -146,6 +146,9 @@ LOOP_TEST(nobody_can_put_a_trigger_function_on_a_table_of_their_own)
 	CHECK_SQL(p.worker, "create temp table bait (id bigint)", "(null)");
 	CHECK_REFUSED(p.worker, "create trigger t after delete on bait referencing old table as gone for each statement "
 		"execute function drover.forget_logs()");
+	CHECK_SQL(p.owner, "select string_agg(oid::regprocedure::text, ' ') from pg_proc where prorettype = 'trigger'::regtype "
+		"and pronamespace in ('drover'::regnamespace, 'psa'::regnamespace) "
+		"and has_function_privilege('drover_worker', oid, 'execute')", "(null)");
 	CHECK_SQL(p.owner, "select string_agg(p.oid::regprocedure || ' ' || r.rolname, ', ') from pg_proc p, pg_roles r "
 		"where p.pronamespace = 'drover'::regnamespace and p.prorettype = 'trigger'::regtype and not r.rolsuper and "
 		"r.rolname !~ '^pg_' and has_function_privilege(r.oid, p.oid, 'execute') and r.oid <> p.proowner", "(null)");

@@ -42,7 +42,7 @@ comment on column psa.members.user_id is 'The user: sub of the JWT, auth.uid().'
 comment on column psa.members.role is 'owner, manager, member: may have agents write; viewer: may only read.';
 
 create function psa.my_workspaces(writing boolean default false) returns setof uuid
-language sql stable security definer set search_path = '' as $$
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
 	select m.workspace_id from psa.members m
 	where m.user_id = (select auth.uid()) and (not writing or m.role <> 'viewer')
 $$;
@@ -50,13 +50,13 @@ comment on function psa.my_workspaces is 'Workspaces of the user in the claims; 
 	'write for this user. Policies use it as "in (select ...)", so it runs once a query and not once a row.';
 
 create function psa.is_member(workspace uuid) returns boolean
-language sql stable security definer set search_path = '' as $$
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
 	select workspace in (select psa.my_workspaces())
 $$;
 comment on function psa.is_member is 'Whether the user in the claims belongs to the workspace.';
 
 create function psa.here(workspace uuid, writing boolean default false) returns uuid
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
 	mine uuid[] := array(select psa.my_workspaces());
 begin
@@ -78,7 +78,7 @@ comment on function psa.here is 'The workspace a request works in: the given one
 
 -- ---- rules of every table ----
 
-create function psa.touch() returns trigger language plpgsql security definer set search_path = '' as $$
+create function psa.touch() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
 	if tg_op = 'INSERT' then
 		new.version := 1;
@@ -99,7 +99,7 @@ comment on function psa.touch is 'Counts versions. An update that sets version s
 	'one is refused.';
 
 -- Worker rights are granted table by table, below each table; nobody but service_role may delete.
-create procedure psa.protect(what regclass) language plpgsql set search_path = '' as $$
+create procedure psa.protect(what regclass) language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
 	execute format('alter table %1$s
 		add version int not null default 1,
@@ -125,14 +125,16 @@ end $$;
 comment on procedure psa.protect is 'Gives a table with workspace_id the common columns, version counting, row level '
 	'security and read grants.';
 
-create procedure psa.protect_functions() language plpgsql set search_path = '' as $$
+create procedure psa.protect_functions() language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
 	f regprocedure;
 begin
 	for f in select oid from pg_catalog.pg_proc where pronamespace = 'psa'::regnamespace loop
 		execute format('revoke execute on routine %s from public', f);
 	end loop;
-	for f in select oid from pg_catalog.pg_proc where pronamespace = 'psa'::regnamespace and prokind = 'f' loop
+	-- a trigger's function has its owner's rights on whatever table it is put
+	for f in select oid from pg_catalog.pg_proc where pronamespace = 'psa'::regnamespace and prokind = 'f'
+			and prorettype <> 'trigger'::regtype loop
 		execute format('grant execute on function %s to authenticated, drover_worker, service_role', f);
 	end loop;
 end $$;
@@ -170,14 +172,14 @@ create policy all_read on psa.currencies for select to authenticated, drover_wor
 grant select on psa.currencies to authenticated, drover_worker, service_role;
 
 create function psa.money(minor bigint, currency bpchar) returns text
-language sql stable set search_path = '' as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
 	select round(minor / 10::numeric ^ c.exponent, c.exponent) || ' ' || c.code from psa.currencies c
 	where c.code = currency
 $$;
 comment on function psa.money is 'An amount as people write it: 1234 EUR minor units are "12.34 EUR".';
 
 create function psa.round_ratio(top numeric, bottom numeric, mode text default 'half_up') returns bigint
-language sql immutable strict set search_path = '' as $$
+language sql immutable strict set search_path = pg_catalog, pg_temp as $$
 	select (sign(top) * case mode
 		when 'half_up' then div(2 * abs(top) + bottom, 2 * bottom)
 		when 'down' then div(abs(top), bottom)
@@ -191,7 +193,7 @@ comment on function psa.round_ratio is 'top / bottom (bottom > 0) as a whole num
 	'as in commerce and banking, down towards zero.';
 
 create function psa.days(first_day date, last_day date) returns daterange
-language plpgsql immutable set search_path = '' as $$
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
 	if last_day < first_day then
 		raise exception 'to (%) lies before from (%)', last_day, first_day;
@@ -202,7 +204,7 @@ begin
 end $$;
 comment on function psa.days is 'The days from first to last, both included, as a half-open range; at most two years.';
 
-create function psa.today(workspace uuid) returns date language sql stable set search_path = '' as $$
+create function psa.today(workspace uuid) returns date language sql stable set search_path = pg_catalog, pg_temp as $$
 	select (now() at time zone w.tz)::date from psa.workspaces w where w.id = workspace
 $$;
 comment on function psa.today is 'The date it is now in the workspace.';
@@ -259,7 +261,7 @@ comment on column psa.roles.name is 'Name, unique in the workspace whatever its 
 call psa.protect('psa.roles');
 
 create function psa.find(workspace uuid, what text, word text) returns uuid
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
 	key text := case what when 'projects' then 'code' when 'quotes' then 'number' else 'name' end;
 	found_id uuid;

@@ -100,7 +100,7 @@ comment on column psa.task_dependencies.lag_kind is 'Whether lag counts working 
 call psa.protect('psa.task_dependencies');
 
 create function psa.find_task(workspace uuid, project uuid, word text) returns uuid
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
 	found_id uuid;
 	known text;
@@ -121,7 +121,7 @@ end $$;
 comment on function psa.find_task is 'The id of a task that a tool names by number or name; else refused with '
 	'those that there are.';
 
-create function psa.task_check() returns trigger language plpgsql security definer set search_path = '' as $$
+create function psa.task_check() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
 	p psa.projects;
 	taken int;
@@ -167,7 +167,7 @@ comment on function psa.task_check is 'Numbers new tasks; refuses what a project
 	'predecessors forbid.';
 create trigger t2_check before insert or update on psa.tasks for each row execute function psa.task_check();
 
-create function psa.dependency_check() returns trigger language plpgsql security definer set search_path = '' as $$
+create function psa.dependency_check() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
 	circle text;
 begin

@@ -185,7 +185,7 @@ grant select on psa.live_bookings to authenticated, drover_worker, service_role;
 
 create function psa.resource_days(workspace uuid, days daterange, one uuid default null)
 returns table (resource_id uuid, day date, minutes int, hard int, soft int, on_leave boolean)
-language sql stable set search_path = '' as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
 	select r.id, d.day,
 		case when l.found or not r.active @> d.day then 0 else coalesce(x.minutes, h.minutes, 0) end,
 		b.hard, b.soft, l.found
@@ -209,7 +209,7 @@ comment on function psa.resource_days is 'For each resource (or the one) and day
 create function psa.resource_load(workspace uuid, days daterange)
 returns table (resource_id uuid, capacity_min bigint, hard_min bigint, soft_min bigint, free_min bigint,
 	free_permille int)
-language sql stable set search_path = '' as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
 	select d.resource_id, sum(d.minutes), sum(d.minutes * d.hard) / 1000, sum(d.minutes * d.soft) / 1000,
 		sum(d.minutes * greatest(1000 - d.hard - d.soft, 0)) / 1000,
 		coalesce(min(greatest(1000 - d.hard - d.soft, 0)) filter (where d.minutes > 0), 0)
@@ -220,14 +220,14 @@ comment on function psa.resource_load is 'For each resource over the days: capac
 	'(rounded down), and the permille free on every working day.';
 
 create function psa.work_minutes(workspace uuid, resource uuid, days daterange) returns bigint
-language sql stable set search_path = '' as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
 	select coalesce(sum(d.minutes), 0) from psa.resource_days(workspace, days, resource) d
 $$;
 comment on function psa.work_minutes is 'Working minutes of one resource over the days: its calendar without '
 	'holidays and approved leave.';
 
 create function psa.minutes_to_permille(minutes bigint, capacity bigint) returns int
-language plpgsql immutable set search_path = '' as $$
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
 	if minutes <= 0 then
 		raise exception 'say how much: permille (1 to 1000), or minutes of work';
@@ -238,7 +238,7 @@ begin
 end $$;
 comment on function psa.minutes_to_permille is 'The smallest permille of a capacity that holds the minutes.';
 
-create function psa.booking_check() returns trigger language plpgsql security definer set search_path = '' as $$
+create function psa.booking_check() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
 	r psa.resources;
 	p psa.projects;

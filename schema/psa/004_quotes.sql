@@ -119,7 +119,7 @@ comment on column psa.quotes.sent_at is 'When it was sent.';
 call psa.protect('psa.quotes');
 
 create function psa.line_net(qty_milli bigint, unit_price_minor bigint, discount_bp int) returns bigint
-language sql immutable strict set search_path = '' as $$
+language sql immutable strict set search_path = pg_catalog, pg_temp as $$
 	select psa.round_ratio(qty_milli::numeric * unit_price_minor * (10000 - discount_bp), 10000000)
 $$;
 comment on function psa.line_net is 'Amount of a quote line, rounded once, half up.';
@@ -182,7 +182,7 @@ call psa.protect('psa.quote_lines');
 -- ---- prices ----
 
 create function psa.rate_at(workspace uuid, price_list uuid, role uuid, day date) returns psa.rates
-language sql stable set search_path = '' as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
 	select r from psa.rates r join psa.price_lists l on l.workspace_id = r.workspace_id and l.id = r.price_list_id
 	where r.workspace_id = workspace and r.price_list_id = price_list and r.role_id = role
 		and r.valid @> day and l.valid @> day
@@ -190,7 +190,7 @@ $$;
 comment on function psa.rate_at is 'The one rate of a role on a day in a price list, or null: not covered.';
 
 create function psa.price_list(workspace uuid, word text, wanted bpchar, day date) returns uuid
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
 	l record;
 begin
@@ -210,7 +210,7 @@ comment on function psa.price_list is 'The price list named, else the only one i
 	'the day.';
 
 create function psa.valid_until(workspace uuid, wanted date) returns date
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
 	if wanted < psa.today(workspace) then
 		raise exception 'valid_until (%) lies in the past: today is %', wanted, psa.today(workspace);
@@ -223,7 +223,7 @@ comment on function psa.valid_until is 'Last day of a new quote: the day wanted,
 -- ---- amounts ----
 
 create function psa.tax_of(amount numeric, rate_bp int, tax_mode text, rounding_mode text) returns numeric
-language sql immutable strict set search_path = '' as $$
+language sql immutable strict set search_path = pg_catalog, pg_temp as $$
 	select case tax_mode
 		when 'inclusive' then amount - psa.round_ratio(amount * 10000, 10000 + rate_bp, rounding_mode)
 		else psa.round_ratio(amount * rate_bp, 10000, rounding_mode) end
@@ -233,7 +233,7 @@ comment on function psa.tax_of is 'Tax on an amount (exclusive) or within it (in
 
 create function psa.quote_taxes(q psa.quotes)
 returns table (tax_category text, tax_rate_bp int, base_minor bigint, tax_minor bigint)
-language sql stable set search_path = '' as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
 	with lines as (
 		select l.position, l.tax_category, l.tax_rate_bp, l.net_minor as amount, sum(l.net_minor) over () as total
 		from psa.quote_lines l
@@ -261,7 +261,7 @@ $$;
 comment on function psa.quote_taxes is 'Tax table of a quote, one row per category and rate: the discount is '
 	'shared over the lines by largest remainder first.';
 
-create function psa.quote_check() returns trigger language plpgsql security definer set search_path = '' as $$
+create function psa.quote_check() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
 	l psa.price_lists;
 	n bigint;
@@ -305,7 +305,7 @@ comment on function psa.quote_check is 'Numbers new quotes without gaps; lets st
 	'cycle and only drafts change.';
 create trigger t2_check before insert or update on psa.quotes for each row execute function psa.quote_check();
 
-create function psa.quote_total() returns trigger language plpgsql security definer set search_path = '' as $$
+create function psa.quote_total() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
 	select coalesce(sum(t.base_minor), 0), coalesce(sum(t.tax_minor), 0) into new.net_minor, new.tax_minor
 	from psa.quote_taxes(new) t;
@@ -322,7 +322,7 @@ create trigger t3_total_new before insert on psa.quotes for each row execute fun
 create trigger t3_total before update on psa.quotes for each row when (old.status = 'draft')
 	execute function psa.quote_total();
 
-create function psa.line_check() returns trigger language plpgsql security definer set search_path = '' as $$
+create function psa.line_check() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
 	line psa.quote_lines := case tg_op when 'DELETE' then old else new end;
 	q psa.quotes;
@@ -369,7 +369,7 @@ comment on function psa.line_check is 'Prices time lines from the rate card and 
 create trigger t2_check before insert or update or delete on psa.quote_lines
 	for each row execute function psa.line_check();
 
-create function psa.lines_total() returns trigger language plpgsql security definer set search_path = '' as $$
+create function psa.lines_total() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
 	update psa.quotes q set version = version
 	where (q.workspace_id, q.id) in (select l.workspace_id, l.quote_id from lines l);
@@ -385,7 +385,7 @@ create trigger t4_total_old after delete on psa.quote_lines referencing old tabl
 	for each statement execute function psa.lines_total();
 
 create function psa.minutes_to_qty(minutes bigint, unit text) returns bigint
-language plpgsql immutable set search_path = '' as $$
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 begin
 	if unit = 'day' then
 		raise exception 'the rate of this role is per day: give qty_milli (1000 is a day) instead of minutes';
@@ -397,7 +397,7 @@ end $$;
 comment on function psa.minutes_to_qty is 'Minutes as thousandths of an hour, only where that is exact.';
 
 create function psa.edit_quote(workspace uuid, word text, seen_version int) returns uuid
-language plpgsql volatile set search_path = '' as $$
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
 	quote uuid := psa.find(workspace, 'quotes', word);
 	q psa.quotes;

@@ -46,8 +46,8 @@ static void settle(const struct sent *sent, size_t n, int64_t *alive, size_t n_a
 	for (size_t i = 0; i < n; i++) {
 		struct run *r = sent[i].run;
 		r->suspect = false;
-		if (r->ended || r->fenced)
-			continue;
+		if (r->ended || r->fenced || r->concluding)
+			continue; /* its end says whose it is */
 		if (contains(alive, n_alive, r->request.id))
 			thoughts_written(r->thoughts, sent[i].seq);
 		else

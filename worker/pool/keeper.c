@@ -44,12 +44,23 @@ static bool renew(struct pool *p, struct err *e)
 	return true;
 }
 
+/* Until the next beat is due, or the listener has heard that the database has news for us. */
+static bool wait_for_beat(struct pool *p, int64_t wait_ms, struct err *e)
+{
+	int64_t deadline = clock_ms() + wait_ms;
+	while (!p->ask_now && loop_park(deadline, e))
+		;
+	p->ask_now = false;
+	return !task_cancelled();
+}
+
 bool pool_lease_loop(void *pool, struct err *e)
 {
 	enum { RETRY_MS = 250 };
 	struct pool *p = pool;
 	int64_t wait_ms = p->config->lease_ms / BEATS;
-	while (loop_sleep(wait_ms, e) || !task_cancelled()) {
+	p->leaser = task_self();
+	while (wait_for_beat(p, wait_ms, e)) {
 		struct err trouble = { 0 };
 		bool ok = renew(p, &trouble);
 		if (!ok && !task_cancelled())
@@ -58,6 +69,7 @@ bool pool_lease_loop(void *pool, struct err *e)
 			ok = begin_anew(p, &trouble);
 		wait_ms = ok ? p->config->lease_ms / BEATS : RETRY_MS;
 	}
+	p->leaser = NULL;
 	return pool_service_ended(p, e);
 }
 

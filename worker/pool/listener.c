@@ -7,10 +7,9 @@ static void heard(struct pool *p, const char *channel, const char *payload)
 	int64_t id;
 	if (strcmp(channel, "drover_wake") == 0) {
 		pool_wake_claimer(p);
-	} else if (str_to_i64(str_of(payload), &id)) {
-		struct run *r = run_find(p, id);
-		if (r)
-			run_cancel(r);
+	} else if (str_to_i64(str_of(payload), &id) && run_find(p, id)) {
+		p->ask_now = true; /* anybody can notify; what is cancelled the row says */
+		task_wake(p->leaser);
 	}
 }
 

@@ -41,9 +41,10 @@ struct pool {
 	int64_t claimed, finished;
 	struct group running;    /* the runs' fibers */
 	struct group services;
-	struct task *server, *claimer, *flusher;
+	struct task *server, *claimer, *flusher, *leaser;
 	bool serving, registered, wants_wake;
 	bool woken;              /* there may be work that the last claim did not see */
+	bool ask_now;            /* the next heartbeat has an answer for us */
 	bool unsure;             /* something may be in our name that we do not know of */
 	bool flush_singly;       /* a batch was refused: find the suspect that it was refused for */
 	int drains;
