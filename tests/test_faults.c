@@ -376,9 +376,9 @@ LOOP_TEST(a_notification_alone_cancels_nothing)
 LOOP_TEST(a_cancel_is_heard_long_before_the_next_heartbeat)
 {
 	struct rig r = { 0 };
-	REQUIRE_OK(rig_open(a, "replies:\n  - stall_after: { deltas: 1, for: 1m }\n    reply: It never comes.\n", &r, e));
+	REQUIRE_OK(rig_open(a, "replies:\n  - stall_after: { deltas: 1, for: 5m }\n    reply: It never comes.\n", &r, e));
 	r.config.lease_ms = 300000;
-	r.config.model.limits.stall_ms = 60000;
+	r.config.limits.run_ms = r.config.model.limits.stall_ms = r.config.model.limits.total_ms = 120000;
 	REQUIRE_OK(rig_start(&r, e));
 	int64_t id = rig_ask(a, &r, "quotes", "never");
 	CHECK(wait_until_it_runs(a, &r, id, e));
