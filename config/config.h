@@ -7,12 +7,13 @@
 #include "arena.h"
 #include "log.h"
 
+enum config_claim_order { ORDER_FIFO, ORDER_FAIR };
 enum config_key_header { KEY_HEADER_BEARER, KEY_HEADER_X_API_KEY };
 
 struct config {
 	struct {
-		const char *url;
-		int64_t pool, connect_timeout_ms;
+		const char *url, *listen_url;
+		int64_t pool, connect_timeout_ms, listen_check_ms;
 		bool prepare, listen;
 	} database;
 	struct {
@@ -20,12 +21,21 @@ struct config {
 		int64_t slots, lease_ms, poll_ms, drain_ms;
 	} worker;
 	struct {
-		int64_t batch, max_attempts, backoff_base_ms, backoff_max_ms;
+		int64_t batch, max_attempts, max_crashes, backoff_base_ms, backoff_max_ms;
+		int64_t max_running, max_running_type, max_running_workspace, max_running_user;
+		enum config_claim_order order;
 	} queue;
 	struct {
 		int64_t flush_interval_ms, flush_bytes, row_bytes;
 		enum log_level level;
 	} log;
+	struct {
+		int64_t completed_ms, failed_ms, cancelled_ms, logs_ms; /* 0 = kept for ever */
+		bool archive;
+	} retention;
+	struct {
+		int64_t messages, watchers;
+	} realtime;
 	struct {
 		const char *base_url, *api_key;
 		enum config_key_header key_header;

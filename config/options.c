@@ -7,12 +7,13 @@
 #include "config.h"
 #include <ctype.h>
 
-enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, KIB = 1024, MIB = 1024 * KIB };
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR, KIB = 1024, MIB = 1024 * KIB };
 
 static const char *const postgres_schemes[] = { "postgresql", "postgres", NULL };
 static const char *const http_schemes[] = { "https", "http", NULL };
 static const char *const redis_schemes[] = { "redis", NULL };
 static const char *const log_levels[] = { "debug", "info", "warn", "error", NULL };
+static const char *const orders[] = { "fifo", "fair", NULL };
 static const char *const key_headers[] = { "bearer", "x-api-key", NULL };
 
 /* clang-format off */
@@ -40,6 +41,8 @@ const struct config_section config_sections[] = {
 	{ "worker",   "The pool of worker processes." },
 	{ "queue",    "How requests are claimed and tried again." },
 	{ "log",      "The thinking stream (agent_logs) and the worker's own log." },
+	{ "retention", "How long what has ended is kept: 0 = for ever, else at least an hour. One worker prunes for all, in small steps." },
+	{ "realtime", "Supabase Realtime: nothing but the alarms of drover status reads these." },
 	{ "model",    "The language model and how long to wait for it." },
 	{ "limits",   "How far one request may go. An agent may set lower ones." },
 	{ "fiber",    "The stack that each running request gets." },
@@ -49,15 +52,20 @@ const size_t config_sections_n = COUNT(config_sections);
 
 const struct config_option config_options[] = {
 	URL(database, url, postgres_schemes, "", 0,
-		"Where Postgres is. With a pooler: one in session mode, or prepare and listen off.",
+		"Where Postgres is. Several hosts: with target_session_attrs=read-write. With a pooler see listen_url, prepare.",
 		.secret = true, .alias = "DATABASE_URL", .example = "postgresql://user:password@localhost:5432/app"),
+	URL(database, listen_url, postgres_schemes, "", 0,
+		"The same database without the pooler, for LISTEN and the lease; as url when left out.",
+		.secret = true, .alias = "DATABASE_LISTEN_URL", .example = "postgresql://user:password@localhost:5432/app"),
 	INTEGER(database, pool, "4", 1, 64, "Connections of one process for tools and turns."),
 	DURATION(database, connect_timeout, "5s", 100, 5 * MINUTE,
 		"Longest wait for one connection to open."),
 	BOOL(database, prepare, "true",
-		"Prepare each query once a connection. Off for poolers in transaction mode."),
+		"Prepare each query once a connection. Off for poolers in transaction mode, unless they keep statements."),
 	BOOL(database, listen, "true",
-		"Wake by LISTEN/NOTIFY. Off for poolers in transaction mode: worker.poll alone wakes then."),
+		"Wake by LISTEN/NOTIFY. A pooler in transaction mode needs listen_url or this off: worker.poll alone wakes then."),
+	DURATION(database, listen_check, "10s", SECOND, 10 * MINUTE,
+		"A silent listening connection is asked this often; a dead one is replaced within one and a half of it."),
 
 	INTEGER(worker, processes, "0", 0, 256, "Processes of one thread each; 0 = one per core."),
 	INTEGER(worker, slots, "1000", 1, 20000, "Requests at once in one process."),
@@ -69,7 +77,14 @@ const struct config_option config_options[] = {
 		"Time that running requests get to end after SIGTERM; then they go back to the queue."),
 
 	INTEGER(queue, batch, "100", 1, 1000, "Requests claimed at once, at most."),
-	INTEGER(queue, max_attempts, "5", 1, 100, "Attempts before a request fails for good."),
+	CHOICE(queue, order, enum config_claim_order, orders, "fifo",
+		"fifo: strictly by (priority, id). fair: within a priority each workspace (or user) has its share; drover limit sets weights."),
+	INTEGER(queue, max_running, "0", 0, 1000000, "Requests that run at once, all workers together; 0 = no limit."),
+	INTEGER(queue, max_running_type, "0", 0, 1000000, "The same for each type; drover limit sets others."),
+	INTEGER(queue, max_running_workspace, "0", 0, 1000000, "The same for each workspace."),
+	INTEGER(queue, max_running_user, "0", 0, 1000000, "The same for each user."),
+	INTEGER(queue, max_attempts, "5", 1, 100, "Attempts that may end in an error before a request fails for good."),
+	INTEGER(queue, max_crashes, "3", 1, 100, "Attempts that may end with the death of their worker; then the request fails, as poison."),
 	DURATION(queue, backoff_base, "2s", 100, 10 * MINUTE,
 		"Wait before the second attempt; it doubles with each one."),
 	DURATION(queue, backoff_max, "5m", SECOND, 24 * HOUR, "Longest wait between two attempts."),
@@ -81,6 +96,22 @@ const struct config_option config_options[] = {
 		"Largest message or data of one row; more becomes several rows or is cut."),
 	CHOICE(log, level, enum log_level, log_levels, "info",
 		"What the worker's own log on stderr shows."),
+
+	DURATION(retention, completed, "30d", HOUR, 3650LL * DAY, "Age at which completed requests are pruned.",
+		.or_zero = true),
+	DURATION(retention, failed, "90d", HOUR, 3650LL * DAY, "Age at which failed requests are pruned.",
+		.or_zero = true),
+	DURATION(retention, cancelled, "30d", HOUR, 3650LL * DAY,
+		"Age at which cancelled and superseded requests are pruned.", .or_zero = true),
+	DURATION(retention, logs, "7d", HOUR, 3650LL * DAY,
+		"Age at which rows of agent_logs are pruned, of requests that have ended; at the latest with them.",
+		.or_zero = true),
+	BOOL(retention, archive, "false",
+		"Move pruned requests to drover.archived_requests; their logs, turns and tool executions are deleted."),
+
+	INTEGER(realtime, messages, "500", 0, 1000000,
+		"Messages a second that the plan allows: 100 Free, 500 Pro, 2500 without spend cap; 0 = no alarm."),
+	INTEGER(realtime, watchers, "1", 1, 100000, "Browsers that watch one session, on average."),
 
 	URL(model, base_url, http_schemes, "https://api.anthropic.com", 1,
 		"The provider, or a gateway that speaks its format; without the path."),

@@ -9,7 +9,9 @@ struct unit {
 };
 
 /* Largest first: a value is shown in the first unit that divides it. */
-static const struct unit duration_units[] = { { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 }, { 0 } };
+static const struct unit duration_units[] = {
+	{ "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 }, { 0 },
+};
 static const struct unit size_units[] = {
 	{ "GiB", 1 << 30 }, { "GB", 1000000000 }, { "MiB", 1 << 20 }, { "MB", 1000000 },
 	{ "KiB", 1 << 10 }, { "KB", 1000 }, { "B", 1 }, { 0 },

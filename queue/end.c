@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The ends of a run: log rows and the request's new state in one transaction, fence first. */
-#include "queue.h"
+#include "queue_inner.h"
 #include "queue_sql.h"
 
-static struct pg_args rows_args(struct arena *a, struct log_batch *b)
+struct pg_args rows_args(struct arena *a, struct log_batch *b)
 {
 	struct pg_arg *v = arena_alloc(a, 8 * sizeof(*v));
 	struct buf *arrays[] = { &b->owners, &b->versions, &b->ids, &b->seqs, &b->agents, &b->kinds, &b->messages, &b->data };
@@ -35,18 +35,11 @@ static struct ending *ending_begin(struct arena *a, const struct queue_request *
 	return x;
 }
 
-bool queue_finish(struct pg *db, struct arena *a, const struct queue_request *r, const struct queue_end *end,
-	const struct queue_tokens *tokens, struct log_batch *rows, int64_t deadline, struct err *e)
+bool queue_finish(struct pg *db, struct arena *a, struct queue_end *end, struct log_batch *rows, int64_t deadline,
+	struct err *e)
 {
-	struct ending *x = ending_begin(a, r, rows);
-	const char *status = end->completed ? "completed" : "failed";
-	struct pg_args args = PG_ARGS(PG(r->id), PG(r->version), PG(status), PG(end->phase), PG(end->result), PG(end->error),
-		PG(end->error_code), PG(end->agent), PG(tokens->input), PG(tokens->output), PG(tokens->cache_write),
-		PG(tokens->cache_read));
-	struct pg_args child = PG_ARGS(PG(r->id));
-	ending_add(x, &sql_finish, args);
-	if (r->is_child)
-		ending_add(x, &sql_free_waiting, child);
+	struct ending *x = ending_begin(a, end->request, rows);
+	ending_add(x, &sql_finish, end_args(a, end, 1));
 	return pg_batch(db, a, x->steps, x->n, deadline, e);
 }
 
@@ -58,7 +51,7 @@ bool queue_release(struct pg *db, struct arena *a, const struct queue_request *r
 		PG(tokens->cache_write), PG(tokens->cache_read));
 	struct pg_args id = PG_ARGS(PG(r->id));
 	ending_add(x, &sql_release, args);
-	ending_add(x, &sql_end_if_cancelled, id);
+	ending_add(x, &sql_after_run, id);
 	return pg_batch(db, a, x->steps, x->n, deadline, e);
 }
 
@@ -71,7 +64,7 @@ bool queue_retry_later(struct pg *db, struct arena *a, const struct queue_reques
 		PG(tokens->output), PG(tokens->cache_write), PG(tokens->cache_read));
 	struct pg_args id = PG_ARGS(PG(r->id));
 	ending_add(x, &sql_retry_later, args);
-	ending_add(x, &sql_end_if_cancelled, id);
+	ending_add(x, &sql_after_run, id);
 	return pg_batch(db, a, x->steps, x->n, deadline, e);
 }
 

@@ -6,46 +6,44 @@
 
 enum { AT_ONCE = 1000, SOON_MS = 1 };
 
-static bool rescue_log(struct pg *db, struct arena *a, const struct pg_rows *taken, int64_t deadline, struct err *e)
-{
-	struct pg_step *steps = arena_alloc(a, (size_t)(taken->n + 1) * sizeof(*steps));
-	struct pg_arg *args = arena_alloc(a, (size_t)(taken->n + 1) * 4 * sizeof(*args));
-	for (int i = 0; i < taken->n; i++, args += 4) {
-		args[0] = PG(pg_i64(taken, i, "id"));
-		args[1] = PG(pg_bool(taken, i, "failed"));
-		args[2] = PG(pg_text(taken, i, "error"));
-		args[3] = PG(pg_text(taken, i, "error_code"));
-		steps[i] = (struct pg_step){ &sql_rescued_log, { args, 4 }, NULL };
-		log_write(LOG_WARN, "request_rescued", "request %ld: %s", (long)args[0].i64, args[2].text);
-	}
-	return pg_commit(db, a, steps, (size_t)taken->n, deadline, e);
-}
-
-static bool rescue(struct pg *db, struct arena *a, int max_attempts, int64_t deadline, int64_t *lost, struct err *e)
+static bool rescue(struct pg *db, struct arena *a, const struct queue_rules *rules, int64_t deadline, int *lost,
+	struct err *e)
 {
 	struct pg_rows taken;
-	struct pg_step step = { &sql_rescue, PG_ARGS(PG(max_attempts), PG(AT_ONCE)), &taken };
-	if (!pg_begin(db, a, &step, 1, deadline, e) || !rescue_log(db, a, &taken, deadline, e)) {
-		struct err ignored = { 0 };
-		pg_rollback(db, deadline, &ignored);
+	if (!pg_query(db, a, &sql_rescue, PG_ARGS(PG(rules->max_attempts), PG(rules->max_crashes), PG(AT_ONCE)), deadline,
+		&taken, e))
 		return false;
-	}
+	for (int i = 0; i < taken.n; i++)
+		log_write(LOG_WARN, pg_bool(&taken, i, "failed") ? "request_poisoned" : "request_rescued", "request %ld: %s",
+			(long)pg_i64(&taken, i, "id"), pg_text(&taken, i, "error"));
 	*lost = taken.n;
 	return true;
 }
 
-bool queue_maintain(struct pg *db, struct arena *a, int max_attempts, int64_t deadline, int64_t *moved, int64_t *next_ms,
-	struct err *e)
+/* Where the next sweep begins; from the start again after the last. */
+static void sweep_on(struct queue_sweep *sweep, const struct pg_rows *rows)
 {
-	struct pg_rows promoted, dead;
-	struct pg_args limit = PG_ARGS(PG(AT_ONCE));
-	struct pg_step look[] = { { &sql_promote, limit, &promoted }, { &sql_dead_workers, PG_NO_ARGS, &dead } };
-	if (!pg_batch(db, a, look, COUNT(look), deadline, e))
+	const char *key = pg_text(rows, 0, "next_key"), *session = pg_text(rows, 0, "next_session");
+	snprintf(sweep->key, sizeof(sweep->key), "%s", key ? key : "");
+	snprintf(sweep->session, sizeof(sweep->session), "%s", session ? session : "");
+}
+
+bool queue_maintain(struct pg *db, struct arena *a, const struct queue_rules *rules, struct queue_sweep *sweep,
+	int64_t deadline, struct queue_news *news, struct err *e)
+{
+	static const char first_session[] = "00000000-0000-0000-0000-000000000000";
+	struct pg_rows rows;
+	const char *key = sweep->key, *session = sweep->session[0] ? sweep->session : first_session;
+	int lost = 0;
+	if (!pg_query(db, a, &sql_upkeep, PG_ARGS(PG(AT_ONCE), PG(key), PG(session), PG(rules->default_limits)), deadline,
+		&rows, e))
 		return false;
-	int64_t due = pg_i64(&promoted, 0, "promoted"), lost = 0;
-	if (pg_bool(&dead, 0, "any") && !rescue(db, a, max_attempts, deadline, &lost, e))
+	sweep_on(sweep, &rows);
+	if (pg_bool(&rows, 0, "any_dead") && !rescue(db, a, rules, deadline, &lost, e))
 		return false;
-	*moved = due + lost;
-	*next_ms = MAX_OF(due, lost) == AT_ONCE ? SOON_MS : pg_i64(&promoted, 0, "next_ms");
+	int64_t due = pg_i64(&rows, 0, "promoted");
+	bool more = due == AT_ONCE || lost == AT_ONCE;
+	*news = (struct queue_news){ more ? SOON_MS : pg_i64(&rows, 0, "next_ms"), due + lost,
+		lost || pg_bool(&rows, 0, "any_ready") };
 	return true;
 }

@@ -37,32 +37,63 @@ bool queue_heartbeat(struct pg *db, struct arena *a, const struct queue_worker *
 /* A claimed request: what the app gave, and the fence. Texts live in the arena given to queue_claim. */
 struct queue_request {
 	int64_t id, version;
-	int attempt;
+	int attempt, crashes; /* crashes: how many of the attempts ended with their worker's death */
 	bool is_child, dry_run;
 	bool resumed;         /* its children have ended: the attempt goes on */
 	const char *type, *request, *context; /* context is JSON text */
 	const char *session_id, *user_id, *workspace_id; /* the last two may be NULL */
 	int64_t last_seq;     /* of its log so far; 0 = none */
+	int64_t priority;
 };
-/* In order of (priority, id). *n may be 0. */
-bool queue_claim(struct pg *db, struct arena *a, const char *worker_id, int max, int64_t deadline,
-	const struct queue_request **requests, size_t *n, struct err *e);
 
 struct queue_tokens {
 	int64_t input, output, cache_write, cache_read;
 };
 
-/* Each of these writes the log rows (may be empty) and the request in one transaction, under the fence:
- * ERR_FENCE when the request is no longer owned, and then nothing is written. */
+/* How a run ended, for good. */
 struct queue_end {
+	const struct queue_request *request;
 	bool completed;
 	const char *phase;    /* completed, failed or cancelled */
 	const char *result;   /* JSON text or NULL */
 	const char *error, *error_code; /* NULL when completed */
 	const char *agent;
+	struct queue_tokens tokens;
 };
-bool queue_finish(struct pg *db, struct arena *a, const struct queue_request *r, const struct queue_end *end,
-	const struct queue_tokens *tokens, struct log_batch *rows, int64_t deadline, struct err *e);
+
+/* What to claim. */
+struct queue_wish {
+	const char *worker_id;
+	int max;
+	int64_t floor_priority, floor_id; /* nothing of that priority and a smaller id is ready, as far as we know; id 0 = look at all */
+	const char *default_limits;       /* JSON {all, type, workspace, user: number}, for what drover.limits does not say */
+	bool fair;                        /* each tenant its share, instead of strict order */
+	const char *last_tenant;          /* of the last fair claim; NULL = none */
+};
+
+struct queue_claim {
+	const struct queue_request *requests; /* in order of (priority, id) */
+	size_t n;
+	int64_t looked;      /* candidates seen; as many as asked for = there may be more */
+	int64_t undecided;   /* of these, such whose session is just changing: look again soon */
+	int64_t returns;     /* changes when requests come back that may stand below a floor */
+	const char *last_tenant;
+};
+
+/* Finishes runs (with log rows, which may be none) and claims (wish may be NULL) in one transaction and one round trip.
+ * *ended: ids that were still owned, in a; of others nothing was written. ends is put in order of ids. */
+bool queue_exchange(struct pg *db, struct arena *a, struct queue_end *ends, size_t n, struct log_batch *rows,
+	const struct queue_wish *wish, int64_t deadline, int64_t **ended, size_t *n_ended, struct queue_claim *claim,
+	struct err *e);
+
+/* Only claims, in strict order, without default limits. */
+bool queue_claim(struct pg *db, struct arena *a, const char *worker_id, int max, int64_t deadline,
+	const struct queue_request **requests, size_t *n, struct err *e);
+
+/* Each of these writes the log rows (may be empty) and the request in one transaction, under the fence:
+ * ERR_FENCE when the request is no longer owned, and then nothing is written. */
+bool queue_finish(struct pg *db, struct arena *a, struct queue_end *end, struct log_batch *rows, int64_t deadline,
+	struct err *e);
 bool queue_release(struct pg *db, struct arena *a, const struct queue_request *r, const struct queue_tokens *tokens,
 	struct log_batch *rows, int64_t deadline, struct err *e);
 bool queue_retry_later(struct pg *db, struct arena *a, const struct queue_request *r, int64_t wait_ms,
@@ -75,9 +106,25 @@ bool queue_wait_for_children(struct pg *db, struct arena *a, const struct queue_
 bool queue_log_append(struct pg *db, struct arena *a, struct log_batch *rows, int64_t deadline, int64_t **alive,
 	size_t *n, struct err *e);
 
-/* What time brings: due requests become ready, dead workers' requests are taken over. *next_ms: until the next is due,
- * 0 = none is waiting. *moved: how many became ready. */
-bool queue_maintain(struct pg *db, struct arena *a, int max_attempts, int64_t deadline, int64_t *moved, int64_t *next_ms,
+struct queue_rules {
+	int max_attempts, max_crashes;
+	const char *default_limits;
+};
+/* Where the sweeps have got to; zero to begin. */
+struct queue_sweep {
+	char key[128], session[40];
+};
+struct queue_news {
+	int64_t next_ms;  /* until the next request is due; 0 = none is waiting */
+	int64_t moved;    /* how many became ready, or were rescued */
+	bool ready;       /* something is ready */
+};
+/* What time brings: due requests become ready, dead workers' requests are taken over, missed ones are found. */
+bool queue_maintain(struct pg *db, struct arena *a, const struct queue_rules *rules, struct queue_sweep *sweep,
+	int64_t deadline, struct queue_news *news, struct err *e);
+
+/* Schedules that are due become requests. *fired: how many; *next_ms: until the next is due, 0 = none waits. */
+bool queue_fire_schedules(struct pg *db, struct arena *a, int64_t deadline, int64_t *fired, int64_t *next_ms,
 	struct err *e);
 
 extern const struct sql *const queue_sql_all[];

@@ -76,11 +76,12 @@ static const char *outcome(bool ok, const struct err *e)
 	return ok ? "ok" : e->code;
 }
 
-static const char *end(struct arena *a, struct queue_side *side, int64_t id, const struct queue_end *how)
+static const char *end(struct arena *a, struct queue_side *side, int64_t id, struct queue_end *how)
 {
 	struct err e = { 0 };
-	return outcome(queue_finish(side->db, a, &side->held[id], how, &tokens, log_batch_new(a), deadline_in(CASE_MS),
-		&e), &e);
+	how->request = &side->held[id];
+	how->tokens = tokens;
+	return outcome(queue_finish(side->db, a, how, log_batch_new(a), deadline_in(CASE_MS), &e), &e);
 }
 
 const char *case_finish(struct arena *a, struct queue_side *side, int64_t id)
@@ -139,12 +140,13 @@ const char *case_think(struct arena *a, struct queue_side *side, int64_t id, int
 
 const char *case_maintain(struct arena *a, struct queue_side *side)
 {
-	enum { ATTEMPTS = 3 };
+	static const struct queue_rules rules = { 3, 3, "{}" };
 	struct err e = { 0 };
-	int64_t moved, next_ms;
-	if (!queue_maintain(side->db, a, ATTEMPTS, deadline_in(CASE_MS), &moved, &next_ms, &e))
+	struct queue_news news;
+	struct queue_sweep sweep = { 0 };
+	if (!queue_maintain(side->db, a, &rules, &sweep, deadline_in(CASE_MS), &news, &e))
 		return arena_text(a, str_of(e.msg));
-	return arena_printf(a, "moved %ld", (long)moved);
+	return arena_printf(a, "moved %ld", (long)news.moved);
 }
 
 const char *case_cancel(struct arena *a, struct pg *db, int64_t id)

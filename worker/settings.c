@@ -39,12 +39,28 @@ static struct agent_limits agent_limits_of(const struct config *c)
 	};
 }
 
+/* {"all": 100, "user": 5}: those that are set. */
+static void default_limits(const struct config *c, char *out, size_t n)
+{
+	const struct { const char *scope; int64_t most; } limits[] = { { "all", c->queue.max_running },
+		{ "type", c->queue.max_running_type }, { "workspace", c->queue.max_running_workspace },
+		{ "user", c->queue.max_running_user } };
+	int at = snprintf(out, n, "{");
+	for (size_t i = 0; i < COUNT(limits); i++)
+		if (limits[i].most)
+			at += snprintf(out + at, n - (size_t)at, "%s\"%s\":%ld", at > 1 ? "," : "", limits[i].scope,
+				(long)limits[i].most);
+	snprintf(out + at, n - (size_t)at, "}");
+}
+
 struct pool_config pool_config_of(const struct config *c)
 {
-	return (struct pool_config){
+	struct pool_config p = {
 		.database_url = c->database.url,
+		.listen_url = c->database.listen_url,
 		.prepare = c->database.prepare,
 		.listen = c->database.listen,
+		.listen_check_ms = c->database.listen_check_ms,
 		.connections = (int)c->database.pool,
 		.connect_ms = c->database.connect_timeout_ms,
 		.slots = (int)c->worker.slots,
@@ -52,7 +68,9 @@ struct pool_config pool_config_of(const struct config *c)
 		.lease_ms = c->worker.lease_ms,
 		.poll_ms = c->worker.poll_ms,
 		.drain_ms = c->worker.drain_ms,
+		.fair = c->queue.order == ORDER_FAIR,
 		.max_attempts = (int)c->queue.max_attempts,
+		.max_crashes = (int)c->queue.max_crashes,
 		.backoff_base_ms = c->queue.backoff_base_ms,
 		.backoff_max_ms = c->queue.backoff_max_ms,
 		.flush_ms = c->log.flush_interval_ms,
@@ -61,6 +79,8 @@ struct pool_config pool_config_of(const struct config *c)
 		.limits = agent_limits_of(c),
 		.agents = agents_all,
 	};
+	default_limits(c, p.default_limits, sizeof(p.default_limits));
+	return p;
 }
 
 int64_t raise_file_limit(void)

@@ -53,14 +53,17 @@ create table public.agent_requests (
 	attempt integer not null default 0,
 	version integer not null default 0,
 	waits_on integer not null default 0,
-	cancel_requested boolean not null default false,
+	crashes smallint not null default 0,
+	generation integer not null default 1,
+	blocked_on text,
 	worker_id uuid,
 	created_at timestamptz not null default now(),
 	started_at timestamptz,
 	finished_at timestamptz,
 	constraint status_and_phase check ((status, phase) in (
-		('queued', 'ready'), ('queued', 'scheduled'), ('queued', 'retry_wait'), ('queued', 'waiting_dependencies'),
-		('processing', 'running'), ('processing', 'waiting_children'), ('processing', 'ready'),
+		('queued', 'ready'), ('queued', 'blocked'), ('queued', 'scheduled'), ('queued', 'retry_wait'),
+		('queued', 'waiting_dependencies'),
+		('processing', 'running'), ('processing', 'waiting_children'), ('processing', 'ready'), ('processing', 'blocked'),
 		('completed', 'completed'),
 		('failed', 'failed'), ('failed', 'cancelled'), ('failed', 'superseded')))
 );
@@ -80,7 +83,7 @@ comment on column public.agent_requests.idempotency_key is 'Given by the app: a 
 comment on column public.agent_requests.supersede_key is 'Given by the app: newest wins; open requests of the same user with the same key are cancelled. At most 200 characters.';
 comment on column public.agent_requests.dry_run is 'Given by the app: tools run, but their effects are rolled back.';
 comment on column public.agent_requests.status is 'queued, processing, completed or failed. Written by the worker only, as everything below.';
-comment on column public.agent_requests.phase is 'Finer than status: ready, scheduled, retry_wait, waiting_dependencies, running, waiting_children, completed, failed, cancelled, superseded.';
+comment on column public.agent_requests.phase is 'Finer than status: ready, blocked, scheduled, retry_wait, waiting_dependencies, running, waiting_children, completed, failed, cancelled, superseded.';
 comment on column public.agent_requests.result is 'The answer: {"answer": text, ...}. Null until completed.';
 comment on column public.agent_requests.error is 'What went wrong, for a person; in retry_wait why the last attempt failed.';
 comment on column public.agent_requests.error_code is 'What went wrong, for a program: a short constant word.';
@@ -94,7 +97,9 @@ comment on column public.agent_requests.cost_micros is 'Cost in millionths of th
 comment on column public.agent_requests.attempt is 'Starts that count: a drain or a wait for children does not.';
 comment on column public.agent_requests.version is 'The fence: goes up at each claim, release and rescue. A worker''s write carries the version it claimed, or is refused.';
 comment on column public.agent_requests.waits_on is 'How many requests must end before this one goes on.';
-comment on column public.agent_requests.cancel_requested is 'Set while a running request is told to stop.';
+comment on column public.agent_requests.crashes is 'How many of the attempts ended with the death of their worker.';
+comment on column public.agent_requests.generation is 'How many requests of the same user and supersede_key came before it, plus one.';
+comment on column public.agent_requests.blocked_on is 'In phase blocked what it waits for: session (an earlier request of its session), or a limit or pause: type:NAME, workspace:UUID, user:UUID.';
 comment on column public.agent_requests.worker_id is 'drover.workers.id of its owner while it runs.';
 comment on column public.agent_requests.created_at is 'When it was inserted.';
 comment on column public.agent_requests.started_at is 'When an agent first began to work on it.';
@@ -102,16 +107,23 @@ comment on column public.agent_requests.finished_at is 'When it reached complete
 
 -- The claim's ORDER BY is this index; nothing else is in it.
 create index agent_requests_ready on public.agent_requests (priority, id) where phase = 'ready';
+-- The same by tenant, for fair order: each workspace has its turn, or each user without one; the server's own are one tenant.
+create index agent_requests_ready_fair on public.agent_requests
+	(priority, (coalesce(workspace_id, user_id, '00000000-0000-0000-0000-000000000000')), id) where phase = 'ready';
 create index agent_requests_due on public.agent_requests (run_at) where phase in ('scheduled', 'retry_wait');
-create index agent_requests_session_open on public.agent_requests (session_id, id)
-	where parent_id is null and status in ('queued', 'processing');
--- The last guard of session order: whatever else goes wrong, two requests of a session never run at once.
-create unique index agent_requests_session_one on public.agent_requests (session_id)
-	where parent_id is null and status = 'processing';
-create index agent_requests_owner on public.agent_requests (worker_id) where phase = 'running';
+-- Who stands in line in a session; those that are not due stand apart.
+create index agent_requests_session_line on public.agent_requests (session_id, (phase = 'scheduled'), id)
+	where parent_id is null and status = 'queued';
+-- The last guard of session order: whatever else goes wrong, two requests of a session never run at once. Children
+-- run in their parent's place. Also the list of all that runs: an index by worker would cost every claim to serve a rescue.
+create unique index agent_requests_running on public.agent_requests
+	(session_id, (case when parent_id is null then 0 else id end)) where status = 'processing';
+create index agent_requests_parked on public.agent_requests (blocked_on, priority, id)
+	where phase = 'blocked' and blocked_on <> 'session';
 create index agent_requests_parent on public.agent_requests (parent_id) where parent_id is not null;
 create index agent_requests_user on public.agent_requests (user_id, id);
-create index agent_requests_finished on public.agent_requests (finished_at) where finished_at is not null;
+-- Rows end nearly in the order in which they lie, so a summary of page ranges is enough; and an end costs nothing.
+create index agent_requests_finished on public.agent_requests using brin (finished_at) with (pages_per_range = 32);
 create unique index agent_requests_idempotency on public.agent_requests (user_id, idempotency_key) nulls not distinct
 	where idempotency_key is not null;
 create index agent_requests_supersede on public.agent_requests (supersede_key)
@@ -133,13 +145,15 @@ create trigger agent_requests_schedule before insert on public.agent_requests
 alter table public.agent_sessions enable row level security;
 alter table public.agent_requests enable row level security;
 
--- The oldest open request stands for all: before the first has run there is no agent_sessions row.
+-- One open request stands for all: before the first has run there is no agent_sessions row.
 create function drover.session_open_to_me(session uuid) returns boolean
 	language sql stable security definer set search_path = pg_catalog, pg_temp as $$
 	select not exists (select from public.agent_sessions s where s.id = session and s.user_id is distinct from auth.uid())
-		and coalesce((select r.user_id is not distinct from auth.uid() from public.agent_requests r
-			where r.session_id = session and r.parent_id is null and r.status in ('queued', 'processing')
-			order by r.id limit 1), true)
+		and coalesce(
+			(select r.user_id is not distinct from auth.uid() from public.agent_requests r
+				where r.session_id = session and r.status = 'processing' limit 1),
+			(select r.user_id is not distinct from auth.uid() from public.agent_requests r
+				where r.session_id = session and r.parent_id is null and r.status = 'queued' limit 1), true)
 $$;
 comment on function drover.session_open_to_me(uuid) is 'Whether the user may put a request into a session: it is new, or the user''s own.';
 
@@ -168,7 +182,7 @@ grant select on public.agent_requests to drover_worker;
 grant insert (session_id, user_id, workspace_id, parent_id, depends_on, type, request, context, priority, run_at,
 	idempotency_key, supersede_key, dry_run, phase, waits_on) on public.agent_requests to drover_worker;
 grant update (run_at, status, phase, result, error, error_code, agents_involved, processing_time_ms, input_tokens,
-	output_tokens, cache_write_tokens, cache_read_tokens, cost_micros, attempt, version, waits_on, cancel_requested,
+	output_tokens, cache_write_tokens, cache_read_tokens, cost_micros, attempt, version, crashes, waits_on, blocked_on,
 	worker_id, started_at, finished_at) on public.agent_requests to drover_worker;
 
 alter publication supabase_realtime add table public.agent_requests;

@@ -31,6 +31,26 @@ comment on column drover.workers.heartbeat_at is 'When it last renewed its lease
 comment on column drover.workers.lease_until is 'Until then its requests are its own. By the database''s clock.';
 grant select, insert, update, delete on drover.workers to drover_worker;
 
+create table drover.cancels (
+	request_id bigint primary key,
+	phase text not null check (phase in ('cancelled', 'superseded')),
+	code text not null,
+	why text not null,
+	created_at timestamptz not null default clock_timestamp()
+);
+comment on table drover.cancels is 'Requests that are told to stop. Not in their own row: a running tool''s transaction holds that, and a cancel does not wait for it.';
+comment on column drover.cancels.request_id is 'An open request; the row goes when it ends.';
+comment on column drover.cancels.phase is 'How it is to end: cancelled or superseded.';
+comment on column drover.cancels.code is 'Its error_code then.';
+comment on column drover.cancels.why is 'Its error then.';
+comment on column drover.cancels.created_at is 'When it was told.';
+grant select, insert, delete on drover.cancels to drover_worker;
+
+-- Goes up whenever a request becomes ready that may stand before others: a worker that skips what it has already seen looks
+-- at all again. Not transactional, so it costs no lock.
+create sequence drover.returns;
+grant select, usage on sequence drover.returns to drover_worker;
+
 -- Channel drover_wake: there is work. Costs one look at a tiny table when nobody waits.
 create function drover.wake() returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -83,11 +103,13 @@ comment on function drover.last_seq(bigint) is 'The seq of a request''s last log
 create function drover.free_waiting(ended bigint) returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
 	child record;
+	now_ready boolean;
 begin
 	select r.parent_id, r.agents_involved into child from public.agent_requests r where r.id = ended;
 	if child.parent_id is null then
 		return;
 	end if;
+	perform nextval('drover.returns');
 	update public.agent_requests s
 		set waits_on = s.waits_on - 1, phase = case when s.waits_on <= 1 then 'ready' else s.phase end
 		where s.parent_id = child.parent_id and ended = any (s.depends_on) and s.phase = 'waiting_dependencies';
@@ -95,11 +117,15 @@ begin
 		set waits_on = p.waits_on - 1, phase = case when p.waits_on <= 1 then 'ready' else p.phase end,
 			agents_involved = p.agents_involved || (select coalesce(array_agg(a), '{}') from unnest(child.agents_involved) a
 				where a <> all (p.agents_involved))
-		where p.id = child.parent_id and p.phase = 'waiting_children';
+		where p.id = child.parent_id and p.phase = 'waiting_children'
+		returning p.phase = 'ready' into now_ready;
+	if now_ready then
+		perform drover.end_request(c.request_id, c.phase, c.code, c.why) from drover.cancels c where c.request_id = child.parent_id;
+	end if;
 	perform drover.wake();
 end
 $$;
-comment on function drover.free_waiting(bigint) is 'After a child has ended: its siblings and its parent wait for one less, and go on when nothing is left.';
+comment on function drover.free_waiting(bigint) is 'After a child has ended: its siblings and its parent wait for one less, and go on when nothing is left; a parent that was told to stop ends.';
 
 create function drover.spawn_children(parent bigint, claimed_version integer, children jsonb) returns void
 	language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -122,9 +148,7 @@ begin
 	end loop;
 	update public.agent_requests set phase = 'waiting_children', waits_on = cardinality(ids), version = version + 1,
 		attempt = attempt - 1, worker_id = null where id = parent;
-	if (select r.cancel_requested from public.agent_requests r where r.id = parent) then
-		perform drover.end_request(parent, 'cancelled', 'cancelled', 'cancelled');
-	end if;
+	perform drover.end_if_told(parent);
 end
 $$;
 comment on function drover.spawn_children(bigint, integer, jsonb) is 'Makes the child requests [{type, request, after: [indexes]}] and lets the parent wait for them without a worker.';
@@ -138,47 +162,86 @@ create function drover.queue_log(of_request bigint, log_kind text, log_message t
 $$;
 comment on function drover.queue_log(bigint, text, text, jsonb) is 'A log row by the queue itself, for a request that no worker owns any more.';
 
+-- The session's next stands in the ready index again when it had been parked behind the one that ended.
+create function drover.unpark_sessions(sessions uuid[]) returns integer language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+	n integer;
+begin
+	update public.agent_requests r set phase = 'ready', blocked_on = null
+		where r.id = any (array(
+			select next.id from (select distinct s from unnest(sessions) s) ended
+			cross join lateral (select w.id, w.phase, w.blocked_on from public.agent_requests w
+				where w.session_id = ended.s and w.parent_id is null and w.status = 'queued' and (w.phase = 'scheduled') = false
+				order by w.session_id, (w.phase = 'scheduled'), w.id limit 1) next
+			where next.phase = 'blocked' and next.blocked_on = 'session'
+			order by next.id));
+	get diagnostics n = row_count;
+	if n > 0 then
+		perform nextval('drover.returns');
+	end if;
+	return n;
+end
+$$;
+comment on function drover.unpark_sessions(uuid[]) is 'After requests of these sessions have ended: the next in line of each is a candidate again.';
+
 create function drover.end_request(of_request bigint, new_phase text, code text, why text) returns boolean
 	language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
 	child bigint;
-	before record;
+	running_child boolean;
+	told integer;
+	r record;
 begin
-	-- the order in which requests that end lock each other: siblings by id, then the parent
-	perform from public.agent_requests r
-		join (with recursive family as (
-				select of_request as id, 0 as depth
-				union all select c.id, f.depth + 1 from family f join public.agent_requests c on c.parent_id = f.id)
-			select * from family) f on f.id = r.id
-		order by f.depth desc, r.id for update of r;
-	select r.phase, r.status into before from public.agent_requests r where r.id = of_request for update;
-	if not found or before.status in ('completed', 'failed') then
-		return false;
-	end if;
-	for child in select r.id from public.agent_requests r
-			where r.parent_id = of_request and r.status in ('queued', 'processing') order by r.id loop
+	insert into drover.cancels (request_id, phase, code, why)
+		select q.id, new_phase, code, why from public.agent_requests q
+			where q.id = of_request and q.status in ('queued', 'processing')
+		on conflict do nothing;
+	get diagnostics told = row_count;
+	-- children first: the order in which requests that end lock each other is siblings by id, then the parent
+	for child in select q.id from public.agent_requests q
+			where q.parent_id = of_request and q.status in ('queued', 'processing') order by q.id loop
 		perform drover.end_request(child, new_phase, code, why);
 	end loop;
-	if before.phase = 'running' then
-		update public.agent_requests set cancel_requested = true where id = of_request;
+	select q.phase, q.status into r from public.agent_requests q where q.id = of_request;
+	if r.phase <> 'running' then -- a running one's row may be held by its tool's transaction
+		select q.phase, q.status, q.session_id, q.parent_id into r from public.agent_requests q where q.id = of_request for update;
+	end if;
+	if r.phase is null or r.status in ('completed', 'failed') then
+		delete from drover.cancels c where c.request_id = of_request;
+		return told > 0 and r.phase = new_phase; -- with the last of its children
+	end if;
+	running_child := exists (select from public.agent_requests q where q.parent_id = of_request and q.status in ('queued', 'processing'));
+	if r.phase = 'running' or running_child then -- a parent ends with its last child: until then the session is not free
 		perform pg_notify('drover_cancel', of_request::text);
 		return true;
 	end if;
 	update public.agent_requests
 		set status = 'failed', phase = new_phase, error = why, error_code = code, version = version + 1, waits_on = 0,
-			worker_id = null, finished_at = clock_timestamp(),
+			blocked_on = null, worker_id = null, finished_at = clock_timestamp(),
 			processing_time_ms = least(coalesce(extract(epoch from clock_timestamp() - started_at) * 1000, 0), 2147483647)
 		where id = of_request;
+	delete from drover.cancels c where c.request_id = of_request;
 	perform drover.queue_log(of_request, 'error', why, jsonb_build_object('code', code));
 	perform drover.free_waiting(of_request);
+	if r.parent_id is null and drover.unpark_sessions(array[r.session_id]) > 0 then
+		perform drover.wake();
+	end if;
 	return true;
 end
 $$;
-comment on function drover.end_request(bigint, text, text, text) is 'Ends an open request and its children: one that waits at once, one that runs is told to stop (channel drover_cancel). False when it had ended already.';
+comment on function drover.end_request(bigint, text, text, text) is 'Ends an open request and its children: one that waits at once, one that runs is told to stop (drover.cancels, channel drover_cancel). False when it had ended already.';
+
+create function drover.end_if_told(of_request bigint) returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+	perform drover.end_request(c.request_id, c.phase, c.code, c.why) from drover.cancels c where c.request_id = of_request;
+end
+$$;
+comment on function drover.end_if_told(bigint) is 'When a request is given back or put aside: one that was told to stop ends instead.';
 
 create function drover.forget_children() returns trigger language plpgsql security definer
 	set search_path = pg_catalog, pg_temp as $$
 begin
+	delete from drover.cancels c using gone where c.request_id = gone.id;
 	update public.agent_requests s
 		set waits_on = s.waits_on - fewer.n, phase = case when s.waits_on <= fewer.n then 'ready' else s.phase end
 		from (select w.id, count(*) as n from public.agent_requests w
@@ -191,13 +254,15 @@ begin
 		from (select gone.parent_id, count(*) as n from gone
 			where gone.parent_id is not null and gone.finished_at is null group by 1) fewer
 		where p.id = fewer.parent_id and p.phase = 'waiting_children';
-	if found then
+	perform drover.unpark_sessions(array(select distinct gone.session_id from gone where gone.parent_id is null and gone.finished_at is null));
+	if exists (select from gone where gone.finished_at is null) then
+		perform nextval('drover.returns');
 		perform drover.wake();
 	end if;
 	return null;
 end
 $$;
-comment on function drover.forget_children() is 'Trigger: who waits for a request that is deleted waits for one less.';
+comment on function drover.forget_children() is 'Trigger: who waits for an open request that is deleted waits for one less.';
 create trigger agent_requests_forget_children after delete on public.agent_requests
 	referencing old table as gone for each statement execute function drover.forget_children();
 
@@ -237,4 +302,5 @@ grant execute on function drover.session_open_to_me(uuid) to authenticated;
 -- No trigger function: who may execute one can put it on a table of its own, and has its owner's rights there.
 grant execute on function drover.caller(), drover.wake(), drover.fence(bigint, integer), drover.fence_to_end(bigint, integer),
 	drover.last_seq(bigint), drover.free_waiting(bigint), drover.spawn_children(bigint, integer, jsonb),
-	drover.queue_log(bigint, text, text, jsonb), drover.end_request(bigint, text, text, text) to drover_worker;
+	drover.queue_log(bigint, text, text, jsonb), drover.unpark_sessions(uuid[]), drover.end_request(bigint, text, text, text),
+	drover.end_if_told(bigint) to drover_worker;

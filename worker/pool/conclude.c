@@ -8,10 +8,9 @@
 /* What the transaction at the end does beside the log rows. */
 struct outcome {
 	enum { END_FINISH, END_RELEASE, END_RETRY, END_WAIT, END_NOTHING } kind;
-	struct queue_end end;
+	struct queue_end end;   /* its tokens count for every kind */
 	int64_t wait_ms;
 	const char *children;
-	struct queue_tokens tokens;
 	struct err why;
 };
 
@@ -26,19 +25,25 @@ static void end_failed(struct run *r, const char *phase, struct outcome *o)
 {
 	thought_add(r->thoughts, THOUGHT_ERROR, o->why.msg, code_json(r, o->why.code));
 	o->kind = END_FINISH;
-	o->end = (struct queue_end){ .phase = phase, .error = o->why.msg, .error_code = o->why.code, .agent = r->agent_name };
+	o->end.completed = false;
+	o->end.result = NULL;
+	o->end.phase = phase;
+	o->end.error = o->why.msg;
+	o->end.error_code = o->why.code;
 }
 
+/* A crash was not the request's own doing, as far as we know: it has a count and a limit of its own. */
 static void end_retry(struct run *r, struct outcome *o)
 {
 	const struct pool_config *c = r->pool->config;
-	if (r->request.attempt >= c->max_attempts) {
-		err_prefix(&o->why, "attempt %d of %d: ", r->request.attempt, c->max_attempts);
+	int tries = r->request.attempt - r->request.crashes;
+	if (tries >= c->max_attempts) {
+		err_prefix(&o->why, "attempt %d of %d: ", tries, c->max_attempts);
 		end_failed(r, "failed", o);
 		return;
 	}
 	o->kind = END_RETRY;
-	o->wait_ms = backoff_ms(r->request.attempt, c->backoff_base_ms, c->backoff_max_ms, o->why.retry_after_ms, drand48());
+	o->wait_ms = backoff_ms(tries, c->backoff_base_ms, c->backoff_max_ms, o->why.retry_after_ms, drand48());
 	thought_add(r->thoughts, THOUGHT_STATUS, arena_printf(r->arena, "attempt %d failed: %s; next in %ld ms",
 		r->request.attempt, o->why.msg, (long)o->wait_ms), code_json(r, o->why.code));
 }
@@ -87,31 +92,33 @@ static void decide_success(struct run *r, const struct agent_result *result, str
 		return;
 	}
 	o->kind = END_FINISH;
-	o->end = (struct queue_end){ .completed = true, .phase = "completed", .result = result->json, .agent = r->agent_name };
+	o->end.completed = true;
+	o->end.phase = "completed";
+	o->end.result = result->json;
 	thought_add(r->thoughts, THOUGHT_COMPLETE, result->message, arena_printf(r->arena, "{\"result\":%s}", result->json));
 }
 
-static bool write_outcome(struct run *r, struct pg *db, struct arena *a, const struct outcome *o, struct err *e)
+static bool write_outcome(struct run *r, struct pg *db, struct arena *a, struct outcome *o, struct err *e)
 {
 	struct log_batch *rows = log_batch_new(a);
 	int64_t deadline = deadline_in(SHORT_MS);
 	run_rows(r, rows);
 	switch (o->kind) {
 	case END_FINISH:
-		return queue_finish(db, a, &r->request, &o->end, &o->tokens, rows, deadline, e);
+		return queue_finish(db, a, &o->end, rows, deadline, e);
 	case END_RELEASE:
-		return queue_release(db, a, &r->request, &o->tokens, rows, deadline, e);
+		return queue_release(db, a, &r->request, &o->end.tokens, rows, deadline, e);
 	case END_RETRY:
-		return queue_retry_later(db, a, &r->request, o->wait_ms, &o->why, &o->tokens, rows, deadline, e);
+		return queue_retry_later(db, a, &r->request, o->wait_ms, &o->why, &o->end.tokens, rows, deadline, e);
 	case END_WAIT:
-		return queue_wait_for_children(db, a, &r->request, o->children, r->agent_name, &o->tokens, rows, deadline, e);
+		return queue_wait_for_children(db, a, &r->request, o->children, r->agent_name, &o->end.tokens, rows, deadline, e);
 	case END_NOTHING:
 		break;
 	}
 	return true;
 }
 
-static bool write_once(struct run *r, const struct outcome *o, struct err *e)
+static bool write_once(struct run *r, struct outcome *o, struct err *e)
 {
 	ARENA_SCOPE(tmp);
 	/* not the pool's own connections: a thousand ends at once must not keep the lease waiting */
@@ -122,7 +129,7 @@ static bool write_once(struct run *r, const struct outcome *o, struct err *e)
 }
 
 /* A lost answer may hide a commit: written again, it meets its own fence. Past the lease it is somebody else's. */
-static bool write_until_done(struct run *r, const struct outcome *o, struct err *e)
+static bool write_until_done(struct run *r, struct outcome *o, struct err *e)
 {
 	enum { PAUSE_MS = 100 };
 	while (!write_once(r, o, e)) {
@@ -159,13 +166,22 @@ static bool write_refused(struct run *r, struct outcome *o, struct err *e)
 	return false;
 }
 
+/* Ends go out together; what went wrong with all of them is tried again for each alone. */
+static bool write_fate(struct run *r, struct outcome *o, struct err *e)
+{
+	enum run_settled settled = o->kind == END_FINISH ? pool_settle(r, &o->end) : RUN_NOT_WRITTEN;
+	if (settled == RUN_LOST)
+		return FAIL(e, ERR_FENCE, "fence_lost", "request %ld is no longer owned", (long)r->request.id);
+	return settled == RUN_WRITTEN || o->kind == END_NOTHING || write_until_done(r, o, e) || write_refused(r, o, e);
+}
+
 void run_conclude(struct run *r, bool ok, const struct agent_run *ar, const struct agent_result *result,
 	const struct err *why)
 {
 	struct outcome *o = arena_alloc(r->arena, sizeof(*o));
 	o->why = *why;
-	o->tokens = (struct queue_tokens){ ar->usage.input_tokens, ar->usage.output_tokens, ar->usage.cache_write_tokens,
-		ar->usage.cache_read_tokens };
+	o->end = (struct queue_end){ .request = &r->request, .agent = r->agent_name, .tokens = { ar->usage.input_tokens,
+		ar->usage.output_tokens, ar->usage.cache_write_tokens, ar->usage.cache_read_tokens } };
 	r->concluding = true;
 	task_cancel_clear(); /* the run has unwound; now its fate is written */
 	if (ok)
@@ -173,7 +189,7 @@ void run_conclude(struct run *r, bool ok, const struct agent_run *ar, const stru
 	else
 		decide_failure(r, o);
 	struct err e = { 0 };
-	if (!write_until_done(r, o, &e) && !write_refused(r, o, &e))
+	if (!write_fate(r, o, &e))
 		log_write(LOG_WARN, "fate_not_written", "%s", e.msg);
 	else
 		log_write(ok ? LOG_INFO : LOG_WARN, ok ? "run_ended" : "run_failed", "%s", ok ? "" : o->why.msg);
@@ -181,7 +197,7 @@ void run_conclude(struct run *r, bool ok, const struct agent_run *ar, const stru
 
 void run_give_back(struct run *r)
 {
-	struct outcome o = { .kind = END_RELEASE };
+	struct outcome o = { .kind = END_RELEASE, .end = { .request = &r->request } };
 	struct err e = { 0 };
 	if (!write_until_done(r, &o, &e))
 		r->pool->unsure = true;

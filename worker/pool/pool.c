@@ -29,14 +29,20 @@ struct pool *pool_new(const struct pool_config *config)
 	p->arena = arena_new();
 	p->pg = (struct pg_options){ .url = config->database_url, .application_name = "drover worker",
 		.connect_ms = config->connect_ms, .prepare = config->prepare };
+	p->direct = p->pg;
+	if (config->listen_url && *config->listen_url && strcmp(config->listen_url, config->database_url) != 0) {
+		p->direct.url = config->listen_url;
+		p->direct.prepare = true;
+	}
 	p->worker = (struct queue_worker){ .id = p->worker_id, .host = host_name(p->arena), .pid = getpid(),
 		.version = DROVER_VERSION, .slots = config->slots, .lease_ms = config->lease_ms };
 	p->db = pg_pool_new(&p->pg, config->connections);
 	p->control = pg_pool_new(&p->pg, CONTROL_CONNECTIONS);
-	p->lease = pg_pool_new(&p->pg, 1);
+	p->lease = pg_pool_new(&p->direct, 1);
 	p->model = (struct model){ .http = http_new(), .config = config->model };
 	p->definitions = define_all(p->arena, config->agents);
 	p->running.keep_going = true;
+	p->ending_end = &p->ending;
 	return p;
 }
 
@@ -76,6 +82,24 @@ void pool_drain(struct pool *p)
 
 /* ---- registering ---- */
 
+/* The lease may go another way than the work: one that leads elsewhere would never renew it. */
+static bool lease_arrives(struct pool *p, struct err *e)
+{
+	ARENA_SCOPE(tmp);
+	const int64_t *ignored;
+	size_t n;
+	struct queue_load none = { 0 };
+	if (p->direct.url == p->pg.url)
+		return true;
+	struct pg *db = pg_get(p->lease, deadline_in(SHORT_MS), e);
+	bool ok = db && queue_heartbeat(db, tmp, &p->worker, &none, deadline_in(SHORT_MS), &ignored, &n, e);
+	pg_put(p->lease, db);
+	if (ok || e->kind == ERR_NET || e->kind == ERR_BUSY || e->kind == ERR_TIMEOUT)
+		return ok;
+	return FAIL(e, ERR_INPUT, "other_database", "database.listen_url is not the same database as database.url, or its role "
+		"has other rights: a lease that was written through one cannot be renewed through the other");
+}
+
 bool pool_register(struct pool *p, struct err *e)
 {
 	bool first = !p->worker_id[0];
@@ -90,7 +114,7 @@ bool pool_register(struct pool *p, struct err *e)
 		ok = queue_worker_lost(db, p->config->after, deadline_in(SHORT_MS), e);
 	pg_put(p->control, db);
 	p->wants_wake = false;
-	p->registered = ok;
+	p->registered = ok = ok && lease_arrives(p, e);
 	if (ok)
 		log_write(LOG_INFO, "worker_registered", "%s on %s, %d slots", p->worker_id, p->worker.host, p->worker.slots);
 	return ok;
@@ -123,7 +147,7 @@ static bool services_start(struct pool *p, struct err *e)
 {
 	static const struct { const char *name; loop_body body; } services[SERVICES] = {
 		{ "lease", pool_lease_loop },   { "upkeep", pool_upkeep_loop }, { "flusher", pool_flush_loop },
-		{ "claimer", pool_claim_loop }, { "listener", pool_listen_loop },
+		{ "exchange", pool_exchange_loop }, { "listener", pool_listen_loop },
 	};
 	for (size_t i = 0; i < COUNT(services); i++)
 		if (!group_start(&p->services, services[i].name, services[i].body, p, e))

@@ -10,12 +10,16 @@
 
 struct pool_config {
 	const char *database_url;
+	const char *listen_url;    /* the same database without a pooler, for LISTEN and the lease; "" or NULL = database_url */
 	bool prepare, listen;
+	int64_t listen_check_ms;   /* the listener asks a silent connection this often whether it lives */
 	int connections;           /* for agents and tools; four more are the pool's own */
 	int64_t connect_ms;
 	int slots, batch;
 	int64_t lease_ms, poll_ms, drain_ms;
-	int max_attempts;
+	int max_attempts, max_crashes;
+	bool fair;                 /* each tenant its share, instead of strict order */
+	char default_limits[160];  /* JSON {all, type, workspace, user: number}; empty = none */
 	int64_t backoff_base_ms, backoff_max_ms;
 	int64_t flush_ms;
 	struct thoughts_limits thoughts;

@@ -5,9 +5,20 @@
 #include "pool.h"
 #include "uuid.h"
 
+/* What became of an end that was given to the exchange. */
+enum run_settled {
+	RUN_UNSETTLED,
+	RUN_WRITTEN,
+	RUN_LOST,        /* it was not ours any more */
+	RUN_NOT_WRITTEN, /* trouble, perhaps not its own: to be written alone */
+};
+
 /* A request that this process runs. */
 struct run {
 	struct run *next, **link;
+	struct run *next_ending;
+	const struct queue_end *end; /* on its way out */
+	enum run_settled settled;
 	struct pool *pool;
 	struct task *task;
 	struct arena *arena;
@@ -22,12 +33,21 @@ struct run {
 	int refusals;          /* of rows that were its own: first they lose their data, then they wait for its end */
 };
 
+/* Positions that were claimed long enough ago: below them nothing is ready, unless it came back. */
+struct floor {
+	int64_t priority, id;               /* id 0 = none */
+	int64_t next_priority, next_id, next_at;
+	int64_t returns, since;             /* since when nothing has come back */
+	int64_t swept;
+};
+
 struct pool {
 	const struct pool_config *config;
 	struct arena *arena;
 	struct queue_worker worker;
 	char worker_id[UUID_TEXT];
 	struct pg_options pg;
+	struct pg_options direct; /* never through a pooler that shares connections */
 	struct pg_pool *db;      /* agents, tools, fates */
 	struct pg_pool *control; /* claim, upkeep, log: never behind a run */
 	struct pg_pool *lease;   /* never behind anything: a locked table must not cost all runs */
@@ -38,13 +58,20 @@ struct pool {
 	struct run *ended;       /* kept while a flush is under way */
 	bool flushing;
 	size_t n_runs;
+	struct run *ending, **ending_end; /* wait for the exchange to write their ends */
+	struct floor floor;
+	bool saturated;          /* the last claim found as many as it asked for */
+	char last_tenant[UUID_TEXT];
+	struct queue_sweep sweep;
 	int64_t claimed, finished;
 	struct group running;    /* the runs' fibers */
 	struct group services;
-	struct task *server, *claimer, *flusher, *leaser;
+	struct task *server, *exchanger, *flusher, *leaser;
 	bool serving, registered, wants_wake;
+	bool listening;          /* a notification reaches us */
 	bool woken;              /* there may be work that the last claim did not see */
 	bool ask_now;            /* the next heartbeat has an answer for us */
+	bool told_unknown;       /* somebody was told to stop whom we do not run, yet */
 	bool unsure;             /* something may be in our name that we do not know of */
 	bool flush_singly;       /* a batch was refused: find the suspect that it was refused for */
 	int drains;
@@ -54,7 +81,7 @@ struct pool {
 
 enum { CONTROL_CONNECTIONS = 2, SHORT_MS = 10000 };
 
-bool pool_claim_loop(void *pool, struct err *e);
+bool pool_exchange_loop(void *pool, struct err *e);
 bool pool_listen_loop(void *pool, struct err *e);
 bool pool_lease_loop(void *pool, struct err *e);
 bool pool_upkeep_loop(void *pool, struct err *e);
@@ -77,6 +104,9 @@ void run_cancel(struct run *r);
 /* Somebody else has it. */
 void run_fence(struct run *r);
 void pool_wake_claimer(struct pool *p);
+/* Gives a run's end to the exchange, with its log rows; waits. */
+enum run_settled pool_settle(struct run *r, const struct queue_end *end);
+void pool_settle_none(struct pool *p); /* there is no exchange any more */
 /* New id, new row in drover.workers. waits. */
 bool pool_register(struct pool *p, struct err *e);
 

@@ -1,7 +1,7 @@
 -- One request, as its row is, and its times as numbers.
 -- $1 id
 select to_json(r) as row, r.id, r.type, r.status, r.phase, r.session_id, r.user_id, r.workspace_id, r.parent_id,
-	r.priority, r.dry_run, r.cancel_requested, r.attempt, r.request, nullif(r.context, '{}') as context, r.result,
+	r.priority, r.dry_run, exists (select from drover.cancels c where c.request_id = r.id) as cancel_requested, r.attempt, r.request, nullif(r.context, '{}') as context, r.result,
 	r.error, r.error_code, array_to_string(r.agents_involved, ', ') as agents, r.input_tokens, r.output_tokens,
 	r.cache_write_tokens, r.cache_read_tokens, r.cost_micros, r.waits_on,
 	(extract(epoch from r.created_at) * 1000)::bigint as created_ms,
