@@ -27,6 +27,7 @@ struct agent {
 	const char *prompt;    /* system prompt */
 	const struct tool *const *tools; /* ends with NULL */
 	struct agent_limits limits;      /* 0 = the default of the run */
+	bool quiet;            /* for housekeeping: the log has only what the agent itself says, and errors */
 	/* What the model may call, when it is not just tools; or NULL. */
 	const cJSON *(*define)(struct arena *a, const struct agent *const *agents);
 	/* waits. agent_loop for an agent that is a prompt and tools. */

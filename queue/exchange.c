@@ -63,6 +63,15 @@ static struct queue_request read_request(const struct pg_rows *rows, int i)
 	};
 }
 
+/* The database returns them as they lie. */
+static int compare_requests(const void *a, const void *b)
+{
+	const struct queue_request *x = a, *y = b;
+	if (x->priority != y->priority)
+		return (x->priority > y->priority) - (x->priority < y->priority);
+	return (x->id > y->id) - (x->id < y->id);
+}
+
 static struct queue_claim read_claim(struct arena *a, const struct pg_rows *rows)
 {
 	if (!rows->n) /* the lease has run out */
@@ -74,6 +83,7 @@ static struct queue_claim read_claim(struct arena *a, const struct pg_rows *rows
 	struct queue_request *all = arena_alloc(a, (size_t)rows->n * sizeof(*all));
 	for (int i = 0; i < rows->n; i++)
 		all[i] = read_request(rows, i);
+	qsort(all, (size_t)rows->n, sizeof(*all), compare_requests);
 	claim.requests = all;
 	claim.n = (size_t)rows->n;
 	return claim;

@@ -96,25 +96,81 @@ static size_t page_size(void)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
+/* Stacks of ended fibers, for the next: mapping one costs more than a short request. Sanitizers get fresh ones. */
+#if defined(FIBER_ASAN) || defined(DROVER_VALGRIND)
+enum { SPARES_MOST = 0 };
+#else
+enum { SPARES_MOST = 512 };
+#endif
+struct spare {
+	struct spare *next;
+};
+static struct spare *spares; /* each lies in the last bytes of its stack */
+static size_t n_spares;
+
+enum { SPARE_KEEPS = 16 * 1024 }; /* of what was touched; the rest goes back to the system */
+
+static struct spare *spare_at(char *stack)
+{
+	return (struct spare *)(void *)(stack + stack_size - sizeof(struct spare));
+}
+
+static char *spare_take(void)
+{
+	struct spare *s = spares;
+	if (!s)
+		return NULL;
+	spares = s->next;
+	n_spares--;
+	return (char *)s + sizeof(*s) - stack_size;
+}
+
+static bool spare_keep(struct fiber *f)
+{
+	if (n_spares >= SPARES_MOST || f->stack_size != stack_size)
+		return false;
+	madvise(f->stack, f->stack_size - SPARE_KEEPS, MADV_DONTNEED);
+	struct spare *s = spare_at(f->stack);
+	s->next = spares;
+	spares = s;
+	n_spares++;
+	return true;
+}
+
+static void spares_unmap(void)
+{
+	for (char *stack; (stack = spare_take());)
+		munmap(stack - page_size(), stack_size + page_size());
+}
+
 void fiber_stack_size_set(size_t bytes)
 {
 	size_t page = page_size();
+	spares_unmap();
 	stack_size = (MAX_OF(bytes, (size_t)FIBER_STACK_MIN) + page - 1) / page * page;
+}
+
+static char *stack_new(void)
+{
+	size_t guard = page_size();
+	char *map = mmap(NULL, guard + stack_size, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	if (map == MAP_FAILED)
+		return NULL;
+	if (mprotect(map, guard, PROT_NONE) != 0) {
+		munmap(map, guard + stack_size);
+		return NULL;
+	}
+	return map + guard;
 }
 
 static bool stack_map(struct fiber *f)
 {
-	size_t guard = page_size();
+	char *spare = spare_take();
 	f->stack_size = stack_size;
-	char *map = mmap(NULL, guard + f->stack_size, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-	if (map == MAP_FAILED)
+	f->stack = spare ? spare : stack_new();
+	if (!f->stack)
 		return false;
-	if (mprotect(map, guard, PROT_NONE) != 0) {
-		munmap(map, guard + f->stack_size);
-		return false;
-	}
-	f->stack = map + guard;
 	asan_stack_clean(f);
 	LSAN_STACK_ADD(f);
 #ifdef DROVER_VALGRIND
@@ -130,7 +186,8 @@ static void stack_unmap(struct fiber *f)
 #endif
 	LSAN_STACK_REMOVE(f);
 	asan_stack_clean(f);
-	munmap(f->stack - page_size(), f->stack_size + page_size());
+	if (!spare_keep(f))
+		munmap(f->stack - page_size(), f->stack_size + page_size());
 }
 
 /* ---- fibers ---- */

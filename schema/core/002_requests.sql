@@ -20,59 +20,59 @@ comment on column public.agent_sessions.last_activity_at is 'When a request of t
 create index agent_sessions_user on public.agent_sessions (user_id, last_activity_at desc);
 
 create table public.agent_requests (
+	-- First what every claim and every end reads, at fixed places; last what is large.
 	id bigint generated always as identity primary key,
 	session_id uuid not null default gen_random_uuid(),
-	user_id uuid default auth.uid(),
-	workspace_id uuid,
-	parent_id bigint references public.agent_requests on delete cascade,
-	depends_on bigint[] not null default '{}',
-	type text not null constraint type_1_to_64_characters check (length(type) between 1 and 64),
-	request text not null constraint request_is_not_empty check (request <> '')
-		constraint request_at_most_262144_bytes check (octet_length(request) <= 262144),
-	context jsonb not null default '{}'
-		constraint context_is_an_object check (jsonb_typeof(context) = 'object')
-		constraint context_at_most_262144_bytes check (pg_column_size(context) <= 262144),
+	created_at timestamptz not null default now(),
+	version integer not null default 0,
+	attempt integer not null default 0,
+	waits_on integer not null default 0,
+	generation integer not null default 1,
 	priority smallint not null default 100 constraint priority_0_to_1000 check (priority between 0 and 1000),
-	run_at timestamptz,
-	idempotency_key text constraint idempotency_key_at_most_200_characters check (length(idempotency_key) <= 200),
-	supersede_key text constraint supersede_key_at_most_200_characters check (length(supersede_key) <= 200),
+	crashes smallint not null default 0,
 	dry_run boolean not null default false,
-
 	status text not null default 'queued',
 	phase text not null default 'ready',
-	result jsonb,
-	error text,
-	error_code text,
-	agents_involved text[] not null default '{}',
+	type text not null constraint type_1_to_64_characters check (length(type) between 1 and 64),
+	user_id uuid default auth.uid(),
+	workspace_id uuid,
+	parent_id bigint,
+	worker_id uuid,
+	blocked_on text,
+	run_at timestamptz,
+	started_at timestamptz,
+	finished_at timestamptz,
 	processing_time_ms integer not null default 0,
 	input_tokens bigint not null default 0,
 	output_tokens bigint not null default 0,
 	cache_write_tokens bigint not null default 0,
 	cache_read_tokens bigint not null default 0,
 	cost_micros bigint not null default 0,
-	attempt integer not null default 0,
-	version integer not null default 0,
-	waits_on integer not null default 0,
-	crashes smallint not null default 0,
-	generation integer not null default 1,
-	blocked_on text,
-	worker_id uuid,
-	created_at timestamptz not null default now(),
-	started_at timestamptz,
-	finished_at timestamptz,
+	depends_on bigint[] not null default '{}',
+	agents_involved text[] not null default '{}',
+	idempotency_key text constraint idempotency_key_at_most_200_characters check (length(idempotency_key) <= 200),
+	supersede_key text constraint supersede_key_at_most_200_characters check (length(supersede_key) <= 200),
+	error_code text,
+	error text,
+	request text not null constraint request_is_not_empty check (request <> '')
+		constraint request_at_most_262144_bytes check (octet_length(request) <= 262144),
+	context jsonb not null default '{}'
+		constraint context_is_an_object check (jsonb_typeof(context) = 'object')
+		constraint context_at_most_262144_bytes check (pg_column_size(context) <= 262144),
+	result jsonb,
+	-- The common ones first: each update is checked.
 	constraint status_and_phase check ((status, phase) in (
-		('queued', 'ready'), ('queued', 'blocked'), ('queued', 'scheduled'), ('queued', 'retry_wait'),
-		('queued', 'waiting_dependencies'),
-		('processing', 'running'), ('processing', 'waiting_children'), ('processing', 'ready'), ('processing', 'blocked'),
-		('completed', 'completed'),
-		('failed', 'failed'), ('failed', 'cancelled'), ('failed', 'superseded')))
+		('processing', 'running'), ('completed', 'completed'), ('queued', 'ready'), ('failed', 'failed'),
+		('queued', 'blocked'), ('queued', 'scheduled'), ('queued', 'retry_wait'), ('queued', 'waiting_dependencies'),
+		('processing', 'waiting_children'), ('processing', 'ready'), ('processing', 'blocked'),
+		('failed', 'cancelled'), ('failed', 'superseded')))
 );
 comment on table public.agent_requests is 'One request to an agent. Insert to ask; watch status, or subscribe; read result. Requests of one session run one at a time, in order of insertion; across sessions in order of (priority, id).';
 comment on column public.agent_requests.id is 'Order of insertion.';
 comment on column public.agent_requests.session_id is 'Given by the app: the conversation. Default: one of its own.';
 comment on column public.agent_requests.user_id is 'Whose request: auth.uid(), enforced by policy. The server (service role) may name another or none.';
 comment on column public.agent_requests.workspace_id is 'Given by the app: workspace, passed to the tools.';
-comment on column public.agent_requests.parent_id is 'The request whose agent made this one. Null = made by the app.';
+comment on column public.agent_requests.parent_id is 'The request whose agent made this one; deleting that one deletes this one, by trigger: a foreign key would cost every update. Null = made by the app.';
 comment on column public.agent_requests.depends_on is 'Sibling requests that must end before this one starts.';
 comment on column public.agent_requests.type is 'Given by the app: orchestrator, project_management, resourcing or quotes. Unknown ones end in failed, error_code unknown_agent.';
 comment on column public.agent_requests.request is 'Given by the app: what the user asks, in words. At most 262144 bytes.';
@@ -112,18 +112,21 @@ create index agent_requests_ready_fair on public.agent_requests
 	(priority, (coalesce(workspace_id, user_id, '00000000-0000-0000-0000-000000000000')), id) where phase = 'ready';
 create index agent_requests_due on public.agent_requests (run_at) where phase in ('scheduled', 'retry_wait');
 -- Who stands in line in a session; those that are not due stand apart.
-create index agent_requests_session_line on public.agent_requests (session_id, (phase = 'scheduled'), id)
+create index agent_requests_session_line on public.agent_requests (session_id, (case when phase = 'scheduled' then 1 else 0 end), id)
 	where parent_id is null and status = 'queued';
 -- The last guard of session order: whatever else goes wrong, two requests of a session never run at once. Children
 -- run in their parent's place. Also the list of all that runs: an index by worker would cost every claim to serve a rescue.
 create unique index agent_requests_running on public.agent_requests
 	(session_id, (case when parent_id is null then 0 else id end)) where status = 'processing';
+create index agent_requests_parked_in_session on public.agent_requests (session_id, id)
+	where phase = 'blocked' and blocked_on = 'session';
 create index agent_requests_parked on public.agent_requests (blocked_on, priority, id)
 	where phase = 'blocked' and blocked_on <> 'session';
 create index agent_requests_parent on public.agent_requests (parent_id) where parent_id is not null;
-create index agent_requests_user on public.agent_requests (user_id, id);
+create index agent_requests_user on public.agent_requests (user_id, id) where user_id is not null;
 -- Rows end nearly in the order in which they lie, so a summary of page ranges is enough; and an end costs nothing.
-create index agent_requests_finished on public.agent_requests using brin (finished_at) with (pages_per_range = 32);
+create index agent_requests_finished on public.agent_requests using brin (finished_at) with (pages_per_range = 32)
+	where finished_at is not null;
 create unique index agent_requests_idempotency on public.agent_requests (user_id, idempotency_key) nulls not distinct
 	where idempotency_key is not null;
 create index agent_requests_supersede on public.agent_requests (supersede_key)

@@ -1,5 +1,5 @@
 -- What agents think (agent_logs), what was said block by block (agent_turns), what tools did (tool_executions).
--- Locks: none on existing tables.
+-- Locks: SHARE ROW EXCLUSIVE on agent_requests, agent_sessions while the foreign keys and a trigger are made.
 create table public.agent_logs (
 	id bigint generated always as identity primary key,
 	session_id uuid not null,
@@ -30,7 +30,7 @@ create index agent_logs_session on public.agent_logs (session_id, id);
 
 create table public.agent_turns (
 	id bigint generated always as identity primary key,
-	request_id bigint not null references public.agent_requests on delete cascade,
+	request_id bigint not null,
 	session_id uuid not null references public.agent_sessions on delete cascade,
 	user_id uuid,
 	workspace_id uuid,
@@ -51,7 +51,7 @@ create table public.agent_turns (
 );
 comment on table public.agent_turns is 'The conversation with the model, block by block: what is here is never lost and never run twice.';
 comment on column public.agent_turns.id is 'Order of writing.';
-comment on column public.agent_turns.request_id is 'Of the request.';
+comment on column public.agent_turns.request_id is 'Of the request; deleted with it by trigger.';
 comment on column public.agent_turns.session_id is 'Of the request.';
 comment on column public.agent_turns.user_id is 'Of the request; row level security reads only this.';
 comment on column public.agent_turns.workspace_id is 'Of the request.';
@@ -72,7 +72,7 @@ create index agent_turns_session on public.agent_turns (session_id, id);
 
 create table public.tool_executions (
 	id bigint generated always as identity primary key,
-	request_id bigint not null references public.agent_requests on delete cascade,
+	request_id bigint not null,
 	session_id uuid not null,
 	user_id uuid,
 	tool_call_id text not null,
@@ -87,7 +87,7 @@ create table public.tool_executions (
 );
 comment on table public.tool_executions is 'What tools did. Written in the transaction of the tool''s own effect, so a row means: it happened, once.';
 comment on column public.tool_executions.id is 'Order of writing.';
-comment on column public.tool_executions.request_id is 'Of the request.';
+comment on column public.tool_executions.request_id is 'Of the request; deleted with it by trigger.';
 comment on column public.tool_executions.session_id is 'Of the request.';
 comment on column public.tool_executions.user_id is 'Of the request; row level security reads only this.';
 comment on column public.tool_executions.tool_call_id is 'The provider''s id of the call; unique within the request.';
@@ -101,11 +101,17 @@ comment on column public.tool_executions.created_at is 'When it was written.';
 
 create function drover.forget_logs() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
+	if not exists (select from gone) then -- a statement that deletes nothing: the last of these
+		return null;
+	end if;
 	delete from public.agent_logs l using gone where l.request_id = gone.id;
+	delete from public.agent_turns t using gone where t.request_id = gone.id;
+	delete from public.tool_executions x using gone where x.request_id = gone.id;
+	delete from public.agent_requests r using gone where r.parent_id = gone.id;
 	return null;
 end
 $$;
-comment on function drover.forget_logs() is 'Trigger: deleting requests deletes their logs.';
+comment on function drover.forget_logs() is 'Trigger: deleting requests deletes their logs, turns, tool executions and children.';
 create trigger agent_requests_forget after delete on public.agent_requests
 	referencing old table as gone for each statement execute function drover.forget_logs();
 

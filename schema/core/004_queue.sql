@@ -148,6 +148,7 @@ begin
 	end loop;
 	update public.agent_requests set phase = 'waiting_children', waits_on = cardinality(ids), version = version + 1,
 		attempt = attempt - 1, worker_id = null where id = parent;
+	perform drover.return_permits(array[parent]);
 	perform drover.end_if_told(parent);
 end
 $$;
@@ -167,14 +168,15 @@ create function drover.unpark_sessions(sessions uuid[]) returns integer language
 declare
 	n integer;
 begin
+	if not exists (select from public.agent_requests w where w.phase = 'blocked' and w.blocked_on = 'session') then
+		return 0;
+	end if;
 	update public.agent_requests r set phase = 'ready', blocked_on = null
 		where r.id = any (array(
-			select next.id from (select distinct s from unnest(sessions) s) ended
-			cross join lateral (select w.id, w.phase, w.blocked_on from public.agent_requests w
-				where w.session_id = ended.s and w.parent_id is null and w.status = 'queued' and (w.phase = 'scheduled') = false
-				order by w.session_id, (w.phase = 'scheduled'), w.id limit 1) next
-			where next.phase = 'blocked' and next.blocked_on = 'session'
-			order by next.id));
+			select (select w.id from public.agent_requests w
+				where w.session_id = ended.s and w.phase = 'blocked' and w.blocked_on = 'session'
+				order by w.session_id, w.id limit 1)
+			from unnest(sessions) as ended (s)));
 	get diagnostics n = row_count;
 	if n > 0 then
 		perform nextval('drover.returns');
@@ -274,11 +276,12 @@ begin
 	-- two that come at once must see each other
 	perform pg_advisory_xact_lock(hashtextextended(format('drover %s %s', new.user_id, new.supersede_key), 0));
 	for older, newest in
-		select r.id, max(r.id) over () from public.agent_requests r
+		-- not by id: who waited for the lock may have the lower one
+		select r.id, first_value(r.id) over (order by r.generation desc) from public.agent_requests r
 			where r.supersede_key = new.supersede_key and r.user_id is not distinct from new.user_id
 				and r.parent_id is null and r.status in ('queued', 'processing')
 			order by r.id loop
-		if older < newest then
+		if older <> newest then
 			perform drover.end_request(older, 'superseded', 'superseded', format('superseded by request %s', newest));
 		end if;
 	end loop;

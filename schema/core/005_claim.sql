@@ -59,7 +59,8 @@ comment on function drover.permit_key(text, text) is 'How a limit is named in pe
 create function drover.room(of_scope text, of_key text, defaults jsonb) returns integer
 	language sql stable set search_path = pg_catalog, pg_temp as $$
 	select case when drover.is_paused(of_scope, of_key) then 0
-		else greatest(drover.max_running(of_scope, of_key, defaults) - drover.running_under(drover.permit_key(of_scope, of_key)), 0) end
+		when drover.max_running(of_scope, of_key, defaults) is not null -- greatest would make 0 of no limit
+			then greatest(drover.max_running(of_scope, of_key, defaults) - drover.running_under(drover.permit_key(of_scope, of_key)), 0) end
 $$;
 comment on function drover.room(text, text, jsonb) is 'How many more may be claimed under a limit; null = any number.';
 
@@ -89,7 +90,9 @@ create function drover.return_permits(ended bigint[]) returns void language plpg
 declare
 	freed record;
 begin
-	if not exists (select from drover.permits p where p.request_id = any (ended)) then
+	if not exists (select from drover.permits) then -- the rule
+		return;
+	elsif not exists (select from drover.permits p where p.request_id = any (ended)) then
 		return;
 	end if;
 	perform drover.lock_limits(); -- a claim that has counted us has parked by now
@@ -136,8 +139,8 @@ begin
 	), first as materialized (
 		select f.id, s.session_id from sessions s
 		cross join lateral (select b.id from public.agent_requests b
-			where b.session_id = s.session_id and b.parent_id is null and b.status = 'queued' and (b.phase = 'scheduled') = false
-			order by b.session_id, (b.phase = 'scheduled'), b.id limit 1
+			where b.session_id = s.session_id and b.parent_id is null and b.status = 'queued' and case when b.phase = 'scheduled' then 1 else 0 end = 0
+			order by b.session_id, (case when b.phase = 'scheduled' then 1 else 0 end), b.id limit 1
 			for share skip locked) f
 	)
 	update public.agent_requests r set phase = 'blocked', blocked_on = 'session'
@@ -281,18 +284,20 @@ begin
 		places := places || more;
 	end loop;
 	looked := cardinality(places);
-	select array_agg(j.ctid) filter (where j.free and not j.stopped), array_agg(j.id) filter (where j.free and not j.stopped),
-		array_agg(j.id) filter (where not j.free and not j.stopped), array_agg(j.id) filter (where j.stopped),
-		array_agg(j.id) filter (where j.status = 'processing')
-		into places, free, stuck, stopped, going_on
-		from (select r.ctid, r.id, r.status, told and exists (select from drover.cancels c where c.request_id = r.id) as stopped,
+	with judged as materialized (
+		select r.ctid, r.id, r.status, told and exists (select from drover.cancels c where c.request_id = r.id) as stopped,
 				r.parent_id is not null or r.status = 'processing' or (
 					not exists (select from public.agent_requests b
 						where b.session_id = r.session_id and b.parent_id is null and b.status = 'processing')
 					and not exists (select from public.agent_requests b
 						where b.session_id = r.session_id and b.parent_id is null and b.status = 'queued'
-							and (b.phase = 'scheduled') = false and b.id < r.id)) as free
-			from public.agent_requests r where r.ctid = any (places)) j;
+							and case when b.phase = 'scheduled' then 1 else 0 end = 0 and b.id < r.id)) as free
+			from public.agent_requests r where r.ctid = any (places)
+	)
+	select array_agg(j.ctid) filter (where j.free and not j.stopped), array_agg(j.id) filter (where j.free and not j.stopped),
+		array_agg(j.id) filter (where not j.free and not j.stopped), array_agg(j.id) filter (where j.stopped),
+		array_agg(j.id) filter (where j.status = 'processing')
+		into places, free, stuck, stopped, going_on from judged j;
 	if limited and free is not null then
 		free := (drover.under_limits(free, defaults)).allowed;
 		places := array(select r.ctid from public.agent_requests r where r.id = any (free));
@@ -310,21 +315,16 @@ begin
 		return;
 	end if;
 	return query
-		with claimed as (
-			update public.agent_requests r
-			set status = 'processing', phase = 'running', version = r.version + 1, attempt = r.attempt + 1, worker_id = owner,
-				started_at = coalesce(r.started_at, clock_timestamp()), error = null, error_code = null
-			where r.ctid = any (places)
-			returning r.*
-		)
-		select c.id, c.version, c.attempt, c.crashes, c.type, c.request, c.context, c.session_id, c.user_id, c.workspace_id, c.dry_run,
-			c.parent_id is not null, coalesce(c.id = any (going_on), false),
-			case when c.version = 1 then 0 else drover.last_seq(c.id) end, c.priority, looked, undecided, returns, tenant
-		from claimed c
-		order by c.priority, c.id;
+		update public.agent_requests r
+		set status = 'processing', phase = 'running', version = r.version + 1, attempt = r.attempt + 1, worker_id = owner,
+			started_at = coalesce(r.started_at, clock_timestamp()), error = null, error_code = null
+		where r.ctid = any (places)
+		returning r.id, r.version, r.attempt, r.crashes, r.type, r.request, r.context, r.session_id, r.user_id, r.workspace_id,
+			r.dry_run, r.parent_id is not null, coalesce(r.id = any (going_on), false),
+			case when r.version = 1 then 0 else drover.last_seq(r.id) end, r.priority, looked, undecided, returns, tenant;
 end
 $$;
-comment on function drover.claim(uuid, integer, integer, bigint, jsonb, boolean, uuid) is 'Claims ready requests for a worker whose lease has not run out, in order of (priority, id), one running request a session; children run in their parent''s place. Blocked ones are parked. floor: nothing of that priority and a smaller id is ready as far as the worker knows; 0 = look at all. looked: how many candidates it saw; undecided: how many of them are just changing; returns: whether a request may have come back below the floor; tenant: where the next fair claim begins.';
+comment on function drover.claim(uuid, integer, integer, bigint, jsonb, boolean, uuid) is 'Claims the first ready requests by (priority, id) for a worker whose lease has not run out, returned in any order; one running request a session; children run in their parent''s place. Blocked ones are parked. floor: nothing of that priority and a smaller id is ready as far as the worker knows; 0 = look at all. looked: how many candidates it saw; undecided: how many of them are just changing; returns: whether a request may have come back below the floor; tenant: where the next fair claim begins.';
 
 -- ---- the end ----
 
@@ -371,7 +371,9 @@ begin
 		perform drover.unpark_sessions(sessions);
 	end if;
 	perform drover.return_permits(done);
-	delete from drover.cancels c where c.request_id = any (done);
+	if exists (select from drover.cancels) then
+		delete from drover.cancels c where c.request_id = any (done);
+	end if;
 	if children is not null then
 		perform drover.free_waiting(c) from unnest(children) c;
 	end if;
@@ -401,34 +403,36 @@ begin
 		with dead as materialized (
 			select w.id, w.host, w.pid from drover.workers w where w.lease_until <= clock_timestamp() order by w.id for update skip locked
 		), lost as materialized ( -- what a transaction of the dead still holds is left for the next time
-			select q.id, dead.host, dead.pid from dead
+			select q.id, dead.host, dead.pid,
+				q.crashes + 1 >= max_crashes or q.attempt >= max_attempts + max_crashes as poison
+			from dead
 			join public.agent_requests q on q.worker_id = dead.id and q.status = 'processing' and q.phase = 'running'
 			limit at_most for update of q skip locked
 		), taken as (
 			update public.agent_requests q
-			set version = q.version + 1, worker_id = null, crashes = q.crashes + 1, status = 'queued', phase = 'ready',
-				error_code = 'worker_lost', error = format('worker %s:%s was lost in attempt %s', lost.host, lost.pid, q.attempt)
+			set version = q.version + 1, worker_id = null, crashes = q.crashes + 1,
+				status = case when lost.poison then 'failed' else 'queued' end, phase = case when lost.poison then 'failed' else 'ready' end,
+				error_code = 'worker_lost', error = format('worker %s:%s was lost in attempt %s', lost.host, lost.pid, q.attempt),
+				finished_at = case when lost.poison then clock_timestamp() end,
+				processing_time_ms = case when not lost.poison then q.processing_time_ms
+					else least(extract(epoch from clock_timestamp() - q.started_at) * 1000, 2147483647) end
 			from lost where q.id = lost.id
-			returning q.id, q.attempt, q.crashes, q.error
+			returning q.id, q.error, lost.poison, q.session_id, q.parent_id
 		), gone as (
 			delete from drover.workers w using dead
 			where w.id = dead.id and not exists (select from public.agent_requests q
 				where q.worker_id = w.id and q.status = 'processing' and q.phase = 'running' and q.id not in (select lost.id from lost))
 		)
-		select t.id, t.error, t.crashes >= max_crashes or t.attempt >= max_attempts + max_crashes as poison from taken t order by t.id
+		select t.* from taken t order by t.id
 	loop
 		id := r.id;
 		failed := r.poison;
 		error := r.error;
-		if r.poison then
-			update public.agent_requests q set status = 'failed', phase = 'failed', finished_at = clock_timestamp(),
-				processing_time_ms = least(extract(epoch from clock_timestamp() - q.started_at) * 1000, 2147483647)
-				where q.id = r.id;
-		end if;
 		perform drover.queue_log(r.id, case when r.poison then 'error' else 'status' end, r.error, jsonb_build_object('code', 'worker_lost'));
 		perform drover.after_run(r.id);
-		if r.poison then
-			perform drover.unpark_sessions(array[q.session_id]) from public.agent_requests q where q.id = r.id and q.parent_id is null;
+		if r.poison and r.parent_id is null then
+			perform drover.unpark_sessions(array[r.session_id]);
+		elsif r.poison then
 			perform drover.free_waiting(r.id);
 		end if;
 		return next;
@@ -483,6 +487,10 @@ begin
 	select s.next_session, s.unparked into next_session, repaired from drover.sweep_sessions(after_session, at_most / 4) s;
 	select s.next_key, s.unparked into next_key, n from drover.sweep_parked(after_key, at_most, defaults) s;
 	repaired := repaired + n;
+	if exists (select from drover.permits) then -- of requests that were deleted, say
+		perform drover.return_permits(array(select distinct p.request_id from drover.permits p where not exists (
+			select from public.agent_requests r where r.id = p.request_id and r.version = p.version and r.phase = 'running')));
+	end if;
 	any_dead := exists (select from drover.workers w where w.lease_until <= clock_timestamp());
 	any_ready := exists (select from public.agent_requests r where r.phase = 'ready');
 end

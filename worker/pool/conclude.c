@@ -95,7 +95,8 @@ static void decide_success(struct run *r, const struct agent_result *result, str
 	o->end.completed = true;
 	o->end.phase = "completed";
 	o->end.result = result->json;
-	thought_add(r->thoughts, THOUGHT_COMPLETE, result->message, arena_printf(r->arena, "{\"result\":%s}", result->json));
+	if (!r->quiet)
+		thought_add(r->thoughts, THOUGHT_COMPLETE, result->message, arena_printf(r->arena, "{\"result\":%s}", result->json));
 }
 
 static bool write_outcome(struct run *r, struct pg *db, struct arena *a, struct outcome *o, struct err *e)

@@ -25,6 +25,7 @@ struct run {
 	struct queue_request request;
 	struct thoughts *thoughts;
 	const char *agent_name;
+	bool quiet;
 	bool cancel_requested; /* by the user, not by a drain */
 	bool fenced;           /* no longer ours: write nothing */
 	bool concluding;       /* its last rows belong into the transaction of its fate */

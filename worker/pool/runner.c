@@ -146,8 +146,10 @@ static bool run_agent(struct run *r, struct agent_run *ar, struct agent_result *
 	r->agent_name = agent->name;
 	task_context_set(r->request.id, agent->name);
 	*ar = agent_run_of(r, agent);
-	thought_add(r->thoughts, THOUGHT_STATUS, r->request.resumed ? "goes on: its agents have ended"
-		: arena_printf(r->arena, "attempt %d", r->request.attempt), NULL);
+	r->quiet = agent->quiet;
+	if (!r->quiet)
+		thought_add(r->thoughts, THOUGHT_STATUS, r->request.resumed ? "goes on: its agents have ended"
+			: arena_printf(r->arena, "attempt %d", r->request.attempt), NULL);
 	ar->context = json_parse(r->arena, str_of(r->request.context), e);
 	if (!ar->context) {
 		e->code = "bad_context";
