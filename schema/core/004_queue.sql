@@ -49,6 +49,7 @@ grant select, insert, delete on drover.cancels to drover_worker;
 -- Goes up whenever a request becomes ready that may stand before others: a worker that skips what it has already seen looks
 -- at all again. Not transactional, so it costs no lock.
 create sequence drover.returns;
+select setval('drover.returns', 1); -- else the first nextval would change nothing that can be seen
 grant select, usage on sequence drover.returns to drover_worker;
 
 -- Channel drover_wake: there is work. Costs one look at a tiny table when nobody waits.
@@ -163,7 +164,16 @@ create function drover.queue_log(of_request bigint, log_kind text, log_message t
 $$;
 comment on function drover.queue_log(bigint, text, text, jsonb) is 'A log row by the queue itself, for a request that no worker owns any more.';
 
--- The session's next stands in the ready index again when it had been parked behind the one that ended.
+create function drover.parked_heads(sessions uuid[]) returns setof bigint language sql stable set search_path = pg_catalog, pg_temp as $$
+	select head.id from unnest(sessions) as asked (s)
+	cross join lateral (select w.id, w.phase, w.blocked_on from public.agent_requests w
+		where w.session_id = asked.s and w.parent_id is null and w.status = 'queued' and case when w.phase = 'scheduled' then 1 else 0 end = 0
+		order by w.session_id, (case when w.phase = 'scheduled' then 1 else 0 end), w.id limit 1) head
+	where head.phase = 'blocked' and head.blocked_on = 'session'
+	order by head.id
+$$;
+comment on function drover.parked_heads(uuid[]) is 'The first in line of these sessions, where it is parked behind its session.';
+
 create function drover.unpark_sessions(sessions uuid[]) returns integer language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
 	n integer;
@@ -172,11 +182,8 @@ begin
 		return 0;
 	end if;
 	update public.agent_requests r set phase = 'ready', blocked_on = null
-		where r.id = any (array(
-			select (select w.id from public.agent_requests w
-				where w.session_id = ended.s and w.phase = 'blocked' and w.blocked_on = 'session'
-				order by w.session_id, w.id limit 1)
-			from unnest(sessions) as ended (s)));
+		where r.id = any (array(select h from drover.parked_heads(sessions) h))
+			and r.phase = 'blocked' and r.blocked_on = 'session'; -- still, after a wait for its lock
 	get diagnostics n = row_count;
 	if n > 0 then
 		perform nextval('drover.returns');
@@ -305,5 +312,5 @@ grant execute on function drover.session_open_to_me(uuid) to authenticated;
 -- No trigger function: who may execute one can put it on a table of its own, and has its owner's rights there.
 grant execute on function drover.caller(), drover.wake(), drover.fence(bigint, integer), drover.fence_to_end(bigint, integer),
 	drover.last_seq(bigint), drover.free_waiting(bigint), drover.spawn_children(bigint, integer, jsonb),
-	drover.queue_log(bigint, text, text, jsonb), drover.unpark_sessions(uuid[]), drover.end_request(bigint, text, text, text),
+	drover.queue_log(bigint, text, text, jsonb), drover.parked_heads(uuid[]), drover.unpark_sessions(uuid[]), drover.end_request(bigint, text, text, text),
 	drover.end_if_told(bigint) to drover_worker;

@@ -23,7 +23,7 @@ create table drover.permits (
 	version integer not null,
 	primary key (key, request_id)
 );
-comment on table drover.permits is 'Who takes a place under a limit. It counts only while the request runs at that version, so a lost one blocks nobody.';
+comment on table drover.permits is 'Who takes a place under a limit: written with the claim, gone with the end of the run. A row is void when its request does not run at that version; drover.upkeep finds such.';
 comment on column drover.permits.key is 'all, type:NAME, workspace:UUID or user:UUID.';
 comment on column drover.permits.request_id is 'The running request.';
 comment on column drover.permits.version is 'Its fence.';
@@ -45,9 +45,7 @@ $$;
 comment on function drover.max_running(text, text, jsonb) is 'The limit of a scope''s key: its own row, else the row *, else the default. Null = none.';
 
 create function drover.running_under(permit_key text) returns integer language sql stable set search_path = pg_catalog, pg_temp as $$
-	select count(*)::integer from drover.permits p
-		join public.agent_requests r on r.id = p.request_id and r.version = p.version and r.phase = 'running'
-		where p.key = permit_key
+	select count(*)::integer from drover.permits p where p.key = permit_key
 $$;
 comment on function drover.running_under(text) is 'How many requests take a place under a limit now.';
 
@@ -76,7 +74,7 @@ begin
 	update public.agent_requests r set phase = 'ready', blocked_on = null
 		where r.id = any (array(select w.id from public.agent_requests w
 			where w.phase = 'blocked' and w.blocked_on = parked_key and w.blocked_on <> 'session'
-			order by w.blocked_on, w.priority, w.id limit at_most for update skip locked));
+			order by w.blocked_on, w.priority, w.id limit at_most for update skip locked)); -- locked, so it stays as it was seen
 	get diagnostics n = row_count;
 	if n > 0 then
 		perform nextval('drover.returns');
@@ -276,7 +274,7 @@ begin
 		more := array(select r.ctid from public.agent_requests r
 			where r.phase = 'ready'
 				and (r.priority, r.id) >= (case when part = 1 or floor_id = 0 then -1 else floor_priority end, case when part = 1 then 0 else floor_id end)
-				and (r.priority, r.id) < (case when part = 1 then floor_priority else 32767 end, 0::bigint)
+				and r.priority < case when part = 1 then floor_priority else 32767 end
 				and r.ctid <> all (places)
 			order by r.priority, r.id
 			limit at_most - cardinality(places)
@@ -287,11 +285,13 @@ begin
 	with judged as materialized (
 		select r.ctid, r.id, r.status, told and exists (select from drover.cancels c where c.request_id = r.id) as stopped,
 				r.parent_id is not null or r.status = 'processing' or (
-					not exists (select from public.agent_requests b
-						where b.session_id = r.session_id and b.parent_id is null and b.status = 'processing')
-					and not exists (select from public.agent_requests b
+					-- one row each, so that the plan can be no other than a look into the index that is meant
+					(select 1 from public.agent_requests b
+						where b.session_id = r.session_id and b.parent_id is null and b.status = 'processing' limit 1) is null
+					and coalesce((select b.id from public.agent_requests b
 						where b.session_id = r.session_id and b.parent_id is null and b.status = 'queued'
-							and case when b.phase = 'scheduled' then 1 else 0 end = 0 and b.id < r.id)) as free
+							and case when b.phase = 'scheduled' then 1 else 0 end = 0
+						order by b.session_id, (case when b.phase = 'scheduled' then 1 else 0 end), b.id limit 1), r.id) >= r.id) as free
 			from public.agent_requests r where r.ctid = any (places)
 	)
 	select array_agg(j.ctid) filter (where j.free and not j.stopped), array_agg(j.id) filter (where j.free and not j.stopped),
@@ -455,8 +455,16 @@ begin
 		from line where line.s is not null and line.n < at_most
 	)
 	select array_agg(line.s), max(line.s::text)::uuid into seen, next_session from line where line.s is not null;
-	unparked := drover.unpark_sessions(array(select s from unnest(seen) s
-		where not exists (select from public.agent_requests b where b.session_id = s and b.parent_id is null and b.status = 'processing')));
+	update public.agent_requests r set phase = 'ready', blocked_on = null
+		where r.id = any (array(
+			select q.id from drover.parked_heads(seen) h join public.agent_requests q on q.id = h
+			where q.phase = 'blocked' and q.blocked_on = 'session' and not exists (select from public.agent_requests b
+				where b.session_id = q.session_id and b.parent_id is null and b.status = 'processing')
+			order by q.id for update of q skip locked)); -- who holds one is at it
+	get diagnostics unparked = row_count;
+	if unparked > 0 then
+		perform nextval('drover.returns');
+	end if;
 	if coalesce(cardinality(seen), 0) < at_most then
 		next_session := null;
 	end if;
@@ -487,10 +495,13 @@ begin
 	select s.next_session, s.unparked into next_session, repaired from drover.sweep_sessions(after_session, at_most / 4) s;
 	select s.next_key, s.unparked into next_key, n from drover.sweep_parked(after_key, at_most, defaults) s;
 	repaired := repaired + n;
-	if exists (select from drover.permits) then -- of requests that were deleted, say
-		perform drover.return_permits(array(select distinct p.request_id from drover.permits p where not exists (
-			select from public.agent_requests r where r.id = p.request_id and r.version = p.version and r.phase = 'running')));
-	end if;
+	-- void permits, of requests that were deleted, say: some a time, so that thousands that hold cost nothing
+	perform drover.return_permits(array(
+		select distinct p.request_id from (select q.request_id, q.version from drover.permits q
+			where q.request_id >= case when random() < 0.5 then 0
+				else (select min(m.request_id) + floor(random() * (max(m.request_id) - min(m.request_id)))::bigint from drover.permits m) end
+			order by q.request_id limit 200) p
+		where not exists (select from public.agent_requests r where r.id = p.request_id and r.version = p.version and r.phase = 'running')));
 	any_dead := exists (select from drover.workers w where w.lease_until <= clock_timestamp());
 	any_ready := exists (select from public.agent_requests r where r.phase = 'ready');
 end

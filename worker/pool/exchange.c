@@ -26,6 +26,7 @@ static bool start_all(struct pool *p, const struct queue_request *requests, size
 		log_write(LOG_ERROR, "run_not_started", "request %ld: %s", (long)requests[i].id, e.msg);
 		all = false;
 	}
+	p->woken &= all;
 	if (p->told_unknown) { /* one of these may have been told to stop while its claim was under way */
 		p->told_unknown = false;
 		p->ask_now = true;

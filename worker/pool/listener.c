@@ -21,8 +21,10 @@ static void heard(struct pool *p, const char *channel, const char *payload)
 	int64_t id;
 	if (strcmp(channel, "drover_wake") == 0) {
 		pool_wake_claimer(p);
-	} else if (strcmp(channel, "drover_cancel") == 0 && str_to_i64(str_of(payload), &id) && run_find(p, id)) {
-		p->ask_now = true; /* anybody can notify; what is cancelled the row says */
+	} else if (strcmp(channel, "drover_cancel") == 0 && str_to_i64(str_of(payload), &id)) {
+		bool ours = run_find(p, id) != NULL;
+		p->ask_now |= ours; /* anybody can notify; what is cancelled the row says */
+		p->told_unknown |= !ours;
 		task_wake(p->leaser);
 	}
 }
@@ -95,6 +97,8 @@ static bool listen_on(struct pool *p, struct pg *db, struct err *e)
 		return false;
 	p->listening = true;
 	pool_wake_claimer(p); /* what came before we listened */
+	p->ask_now = true;
+	task_wake(p->leaser);
 	for (;;) {
 		ARENA_SCOPE(a);
 		const char *channel, *payload;

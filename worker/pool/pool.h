@@ -5,6 +5,7 @@
  */
 #pragma once
 #include "agent.h"
+#include "prune.h"
 #include "queue.h"
 #include "thoughts_rows.h"
 
@@ -21,6 +22,7 @@ struct pool_config {
 	bool fair;                 /* each tenant its share, instead of strict order */
 	char default_limits[160];  /* JSON {all, type, workspace, user: number}; empty = none */
 	int64_t backoff_base_ms, backoff_max_ms;
+	struct queue_retention retention;
 	int64_t flush_ms;
 	struct thoughts_limits thoughts;
 	struct model_config model;

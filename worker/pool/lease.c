@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Keeps the lease, and does for everybody what only time brings. */
+/* Keeps the lease, and hears with it who is told to stop. */
 #include "clock.h"
 #include "pool_inner.h"
 
 enum { BEATS = 3 }; /* in the time of a lease */
-
-/* ---- the lease ---- */
 
 static void cancel_all(struct pool *p, const int64_t *ids, size_t n)
 {
@@ -71,39 +69,4 @@ bool pool_lease_loop(void *pool, struct err *e)
 	}
 	p->leaser = NULL;
 	return pool_service_ended(p, e);
-}
-
-/* ---- upkeep ---- */
-
-/* Somewhere around the interval, so that a fleet does not poll in step. */
-static int64_t jittered(int64_t ms)
-{
-	return ms * 3 / 4 + (int64_t)(drand48() * (double)(ms / 2 + 1));
-}
-
-static bool maintain(struct pool *p, struct queue_news *news, struct err *e)
-{
-	ARENA_SCOPE(tmp);
-	const struct pool_config *c = p->config;
-	struct queue_rules rules = { c->max_attempts, c->max_crashes, c->default_limits[0] ? c->default_limits : "{}" };
-	struct pg *db = pg_get(p->control, deadline_in(SHORT_MS), e);
-	bool ok = db && queue_maintain(db, tmp, &rules, &p->sweep, deadline_in(SHORT_MS), news, e);
-	pg_put(p->control, db);
-	if (ok && news->ready)
-		pool_wake_claimer(p); /* the backstop of every notification that was lost */
-	return ok;
-}
-
-bool pool_upkeep_loop(void *pool, struct err *e)
-{
-	struct pool *p = pool;
-	for (;;) {
-		struct err trouble = { 0 };
-		struct queue_news news = { 0 };
-		if (!maintain(p, &news, &trouble) && !task_cancelled())
-			log_write(LOG_WARN, "upkeep_failed", "%s", trouble.msg);
-		int64_t wait_ms = jittered(p->config->poll_ms);
-		if (!loop_sleep(news.next_ms > 0 ? MIN_OF(news.next_ms, wait_ms) : wait_ms, e) && task_cancelled())
-			return pool_service_ended(p, e);
-	}
 }
