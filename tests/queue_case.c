@@ -53,20 +53,38 @@ int64_t case_ask(struct arena *a, struct pg *db, const char *columns, const char
 
 /* ---- a worker's acts ---- */
 
-const char *case_claim(struct arena *a, struct queue_side *side, int max)
+const char *case_claim_as(struct arena *a, struct queue_side *side, struct queue_wish wish, struct queue_claim *got)
 {
 	struct err e = { 0 };
-	const struct queue_request *all;
+	struct queue_claim claim = { 0 };
+	int64_t *none;
 	size_t n;
 	const char *ids = "";
-	if (!queue_claim(side->db, a, side->worker.id, max, deadline_in(CASE_MS), &all, &n, &e))
+	wish.worker_id = side->worker.id;
+	wish.default_limits = wish.default_limits ? wish.default_limits : "{}";
+	if (!queue_exchange(side->db, a, NULL, 0, NULL, &wish, deadline_in(CASE_MS), &none, &n, &claim, &e))
 		return arena_text(a, str_of(e.msg));
-	for (size_t i = 0; i < n; i++) {
-		ids = arena_printf(a, "%s%s%ld", ids, *ids ? "," : "", (long)all[i].id);
-		if (all[i].id < HELD_MOST)
-			side->held[all[i].id] = all[i];
+	for (size_t i = 0; i < claim.n; i++) {
+		ids = arena_printf(a, "%s%s%ld", ids, *ids ? "," : "", (long)claim.requests[i].id);
+		if (claim.requests[i].id < HELD_MOST)
+			side->held[claim.requests[i].id] = claim.requests[i];
 	}
+	if (got)
+		*got = claim;
 	return ids;
+}
+
+const char *case_claim(struct arena *a, struct queue_side *side, int max)
+{
+	return case_claim_as(a, side, (struct queue_wish){ .max = max }, NULL);
+}
+
+bool case_claim_open(struct arena *a, struct queue_side *side, int max, struct pg_rows *rows, struct err *e)
+{
+	const char *none = NULL;
+	struct pg_step step = { &sql_claim, PG_ARGS(PG(side->worker.id), PG(max), PG(0), PG(0), PG("{}"), PG(false),
+		PG(none)), rows };
+	return pg_begin(side->db, a, &step, 1, deadline_in(CASE_MS), e);
 }
 
 static const struct queue_tokens tokens = { 1, 2, 3, 4 };
@@ -91,9 +109,26 @@ const char *case_finish(struct arena *a, struct queue_side *side, int64_t id)
 		.agent = "quotes" });
 }
 
+bool case_finish_open(struct arena *a, struct queue_side *side, int64_t id, struct err *e)
+{
+	const char *ids = arena_printf(a, "{%ld}", (long)id);
+	const char *versions = arena_printf(a, "{%ld}", (long)side->held[id].version);
+	struct pg_rows ended;
+	struct pg_step step = { &sql_finish, PG_ARGS(PG(ids), PG(versions), PG("{completed}"), PG("{completed}"),
+		PG("{\"{}\"}"), PG("{NULL}"), PG("{NULL}"), PG("{quotes}"), PG("{0}"), PG("{0}"), PG("{0}"), PG("{0}")), &ended };
+	return pg_begin(side->db, a, &step, 1, deadline_in(CASE_MS), e) && (ended.n == 1 ||
+		FAIL(e, ERR_FENCE, "fence_lost", "request %ld was not owned", (long)id));
+}
+
 const char *case_fail(struct arena *a, struct queue_side *side, int64_t id)
 {
 	return end(a, side, id, &(struct queue_end){ .phase = "failed", .error = "it broke", .error_code = "broken",
+		.agent = "quotes" });
+}
+
+const char *case_stop(struct arena *a, struct queue_side *side, int64_t id)
+{
+	return end(a, side, id, &(struct queue_end){ .phase = "cancelled", .error = "cancelled", .error_code = "cancelled",
 		.agent = "quotes" });
 }
 
@@ -171,6 +206,13 @@ const char *case_sql(struct arena *a, struct queue_case *c, const char *format, 
 const char *case_state(struct arena *a, struct queue_case *c, int64_t id)
 {
 	return case_sql(a, c, "select status || ' ' || phase from agent_requests where id = %ld", id);
+}
+
+int64_t case_returns(struct arena *a, struct queue_case *c)
+{
+	int64_t n = -1;
+	str_to_i64(str_of(test_ask(a, c->owner, "select last_value from drover.returns")), &n);
+	return n;
 }
 
 void case_expire(struct arena *a, struct queue_case *c, const char *worker)

@@ -39,8 +39,14 @@ void queue_case_check(struct arena *a, struct queue_case *c);
 int64_t case_ask(struct arena *a, struct pg *db, const char *columns, const char *values);
 /* The ids, "1,2", in the order they came; "" for none. */
 const char *case_claim(struct arena *a, struct queue_side *side, int max);
+/* With all that can be wished; what wish leaves out is filled in. got may be NULL. */
+const char *case_claim_as(struct arena *a, struct queue_side *side, struct queue_wish wish, struct queue_claim *got);
+/* The same as one statement of a transaction that stays open; *rows as sql_claim gives them. */
+bool case_claim_open(struct arena *a, struct queue_side *side, int max, struct pg_rows *rows, struct err *e);
 /* Ends a request that this side holds; "ok" or the error's code. */
 const char *case_finish(struct arena *a, struct queue_side *side, int64_t id);
+/* As an exchange does it, up to the COMMIT. */
+bool case_finish_open(struct arena *a, struct queue_side *side, int64_t id, struct err *e);
 const char *case_fail(struct arena *a, struct queue_side *side, int64_t id);
 const char *case_release(struct arena *a, struct queue_side *side, int64_t id);
 const char *case_retry_later(struct arena *a, struct queue_side *side, int64_t id, int64_t wait_ms);
@@ -60,6 +66,11 @@ const char *case_sql(struct arena *a, struct queue_case *c, const char *format, 
 /* Columns of the request, with blanks between. */
 #define CHECK_ROW(id, columns, want) \
 	CHECK_OF(id, "select concat_ws(' ', " columns ") from agent_requests where id = %ld", want)
+
+/* The end of a run that was told to stop, as the pool writes it. */
+const char *case_stop(struct arena *a, struct queue_side *side, int64_t id);
+/* Changes when something comes back. */
+int64_t case_returns(struct arena *a, struct queue_case *c);
 
 /* The lease of a worker ran out. */
 void case_expire(struct arena *a, struct queue_case *c, const char *worker);

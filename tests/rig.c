@@ -14,6 +14,7 @@ static struct pool_config config_of(struct rig *r)
 		.database_url = r->db.worker_url,
 		.prepare = true,
 		.listen = true,
+		.listen_check_ms = 10000,
 		.connections = 4,
 		.connect_ms = 5000,
 		.slots = 100,
@@ -22,6 +23,7 @@ static struct pool_config config_of(struct rig *r)
 		.poll_ms = 200,
 		.drain_ms = 5000,
 		.max_attempts = 3,
+		.max_crashes = 3,
 		.backoff_base_ms = 10,
 		.backoff_max_ms = 50,
 		.flush_ms = 20,
@@ -36,8 +38,15 @@ static struct pool_config config_of(struct rig *r)
 
 bool rig_open(struct arena *a, const char *script, struct rig *r, struct err *e)
 {
+	struct test_db db;
+	return test_db(a, &db, e) && rig_open_on(a, &db, script, r, e);
+}
+
+bool rig_open_on(struct arena *a, const struct test_db *db, const char *script, struct rig *r, struct err *e)
+{
 	struct config_problems problems = { 0 };
-	if (!test_db(a, &r->db, e) || !(r->owner = test_connect(a, r->db.owner_url, e)))
+	r->db = *db;
+	if (!(r->owner = test_connect(a, db->owner_url, e)))
 		return false;
 	if (!pg_script(r->owner, a, seed_demo, deadline_in(WAIT_MS), NULL, e))
 		return false;

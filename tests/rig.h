@@ -19,6 +19,8 @@ struct rig {
 
 /* A database and a model that plays the script (YAML). waits. */
 bool rig_open(struct arena *a, const char *script, struct rig *r, struct err *e);
+/* The same on a database that is there and migrated. */
+bool rig_open_on(struct arena *a, const struct test_db *db, const char *script, struct rig *r, struct err *e);
 bool rig_start(struct rig *r, struct err *e);  /* the pool; waits until it serves */
 bool rig_stop(struct rig *r, struct err *e);   /* drains the pool; waits */
 void rig_close(struct rig *r);                 /* all of it; waits */

@@ -121,7 +121,8 @@ LOOP_TEST(cancel_says_what_happened_to_each)
 	struct ran r = shell(a, p.db.worker_url, "$D cancel 1 2 3 99");
 	CHECK_EQ_I(r.status, 3);
 	CHECK_EQ_S(r.out, "1 cancelled\n2 runs and was told to stop\n3 had ended already (completed)\n99 is not there\n");
-	CHECK_SQL(p.owner, "select string_agg(phase || ' ' || cancel_requested, ',' order by id) from agent_requests",
+	CHECK_SQL(p.owner, "select string_agg(phase || ' ' || exists (select from drover.cancels where request_id = id), ',' "
+		"order by id) from agent_requests",
 		"cancelled false,running true,completed false");
 	struct ran json = shell(a, p.db.worker_url, "$D cancel 2 --json");
 	CHECK_EQ_I(json.status, 0);

@@ -42,12 +42,12 @@ RIG_TEST(an_end_that_is_refused_while_a_claim_is_under_way_is_not_forgotten, SLO
 	REQUIRE_OK(wait_mid_stream(a, r, id, e));
 	CHECK_SQL(other, "begin; select id from drover.workers for update; select 1", "1");
 	int64_t later = rig_ask(a, r, "quotes", "y");
-	REQUIRE_OK(wait_for(a, r, BLOCKED_AT("with owner as"), e));
-	CHECK_SQL(r->owner, "revoke execute on function drover.fence_to_end from drover_worker; select 1", "1");
-	for (int i = 0; i < 1000 && pool_running(r->pool); i++)
-		CHECK(loop_sleep(5, e));
-	CHECK_SQL(r->owner, "grant execute on function drover.fence_to_end to drover_worker; select 1", "1");
+	REQUIRE_OK(wait_for(a, r, BLOCKED_AT("drover.claim"), e));
+	CHECK_SQL(r->owner, "revoke execute on function drover.finish from drover_worker; select 1", "1");
+	CHECK(loop_sleep(2000, e)); /* the run is over, and waits for the claim to come back */
 	CHECK_SQL(other, "commit; select 1", "1");
+	REQUIRE_OK(wait_for(a, r, arena_printf(a, "select version > 1 from agent_requests where id = %ld", (long)id), e));
+	CHECK_SQL(r->owner, "grant execute on function drover.finish to drover_worker; select 1", "1");
 	CHECK_FATE(id, "completed 1");
 	CHECK_FATE(later, "completed 1");
 }
@@ -61,7 +61,7 @@ RIG_TEST(who_cancels_while_the_end_is_written_does_not_undo_it, SLOW_WORDS(10))
 	const char *lock = arena_printf(a, "begin; select id from agent_requests where id = %ld for share; select 1",
 		(long)id);
 	CHECK_SQL(other, lock, "1");
-	REQUIRE_OK(wait_for(a, r, BLOCKED_AT("fence_to_end"), e));
+	REQUIRE_OK(wait_for(a, r, BLOCKED_AT("for no key update of r"), e));
 	rig_sql(a, r, "select pg_notify('drover_cancel', '%ld')", id);
 	CHECK(loop_sleep(3000, e)); /* longer than a server runs on for a client that has gone */
 	CHECK_SQL(other, "commit; select 1", "1");
@@ -142,14 +142,16 @@ RIG_TEST(who_was_told_to_stop_does_not_wait_for_another_attempt, SLOW_WORDS(1))
 static void check_in_two_steps(struct arena *a, struct pg *db)
 {
 	struct err e = { 0 };
-	int64_t moved[3] = { 0 }, next_ms[3];
+	struct queue_rules rules = { 5, 5, "{}" };
+	struct queue_sweep sweep = { 0 };
+	struct queue_news news[3] = { { 0 } };
 	for (int i = 0; i < 3; i++)
-		CHECK(queue_maintain(db, a, 5, deadline_in(30000), &moved[i], &next_ms[i], &e));
-	CHECK_EQ_I(moved[0], 1000);
-	CHECK_EQ_I(next_ms[0], 1);
-	CHECK_EQ_I(moved[1], 500);
-	CHECK_EQ_I(next_ms[1], 0);
-	CHECK_EQ_I(moved[2], 0);
+		CHECK(queue_maintain(db, a, &rules, &sweep, deadline_in(30000), &news[i], &e));
+	CHECK_EQ_I(news[0].moved, 1000);
+	CHECK_EQ_I(news[0].next_ms, 1);
+	CHECK_EQ_I(news[1].moved, 500);
+	CHECK_EQ_I(news[1].next_ms, 0);
+	CHECK_EQ_I(news[2].moved, 0);
 }
 
 LOOP_TEST(what_comes_due_at_once_is_not_kept_until_the_next_poll)

@@ -126,16 +126,16 @@ LOOP_TEST(the_last_rows_are_written_with_the_end_or_not_at_all)
 {
 	QUEUE_CASE;
 	struct queue_end end = { .completed = true, .phase = "completed", .result = "{}", .agent = "quotes" };
-	struct queue_tokens none = { 0 };
 	case_ask(a, c.owner, "", "");
 	CHECK_EQ_S(case_claim(a, &c.one, 10), "1");
 	for (int version = 0; version <= 1; version++) {
 		struct queue_request r = c.one.held[1];
+		end.request = &r;
 		struct log_batch *rows = log_batch_new(a);
 		r.version = version;
 		log_batch_owner(rows, 1, 1);
 		log_batch_row(rows, 1, &(struct log_row){ 1, "quotes", "complete", "done", NULL });
-		CHECK_EQ_I(queue_finish(c.one.db, a, &r, &end, &none, rows, deadline_in(CASE_MS), e), version == 1);
+		CHECK_EQ_I(queue_finish(c.one.db, a, &end, rows, deadline_in(CASE_MS), e), version == 1);
 		CHECK_OF(1, LOG, version == 1 ? "1:complete:done" : "(null)");
 	}
 }
@@ -256,7 +256,7 @@ LOOP_TEST(a_request_that_took_months_can_still_end)
 	for (int id = 1; id <= 3; id++)
 		case_ask(a, c.owner, "", "");
 	CHECK_EQ_S(case_claim(a, &c.one, 2), "1,2");
-	CHECK_SQL(c.owner, "update agent_requests set started_at = now() - interval '90 days', attempt = 3", "(null)");
+	CHECK_SQL(c.owner, "update agent_requests set started_at = now() - interval '90 days', crashes = 2", "(null)");
 	CHECK_EQ_S(case_finish(a, &c.one, 1), "ok");
 	case_expire(a, &c, WORKER_1);
 	CHECK_EQ_S(case_maintain(a, &c.two), "moved 1");
@@ -337,13 +337,15 @@ LOOP_TEST(children_end_with_their_parent_and_a_late_one_does_not_revive_it)
 	CHECK_EQ_S(case_spawn(a, &c.one, 1, CHILDREN), "ok");
 	CHECK_EQ_S(case_claim(a, &c.one, 1), "2");
 	CHECK_EQ_S(case_cancel(a, c.two.db, 1), "t");
-	CHECK_STATE(1, "failed cancelled");
+	CHECK_STATE(1, "processing waiting_children"); /* until the last of them has stopped */
 	CHECK_STATE(2, "processing running");
-	CHECK_OF(2, "select cancel_requested from agent_requests where id = %ld", "t");
+	CHECK_SQL(c.owner, "select string_agg(request_id || phase, ' ' order by 1) from drover.cancels", "1cancelled 2cancelled");
 	CHECK_STATE(3, "failed cancelled");
 	CHECK_STATE(4, "failed cancelled");
+	CHECK_EQ_S(case_claim(a, &c.one, 10), "");
 	CHECK_EQ_S(case_finish(a, &c.one, 2), "ok");
 	CHECK_STATE(1, "failed cancelled");
+	CHECK_SQL(c.owner, "select count(*) from drover.cancels", "0");
 	CHECK_EQ_S(case_claim(a, &c.one, 10), "");
 	queue_case_check(a, &c);
 }
@@ -439,23 +441,63 @@ static void one_of_each(struct arena *a, struct queue_case *c, const char *key)
 		key), "(null)");
 }
 
+#define CHECK_STATE_OF(id, want) CHECK_EQ_S(case_state(a, c, id), want)
+
 static void end_every_way(struct arena *a, struct queue_case *c)
 {
 	one_of_each(a, c, "cancel");
 	for (int64_t id = 1; id <= 4; id++)
 		CHECK_EQ_S(case_cancel(a, c->two.db, id), "t");
+	CHECK_EQ_S(case_stop(a, &c->one, 5), "ok");
 	retry(a, c, 1, true);
 	one_of_each(a, c, "supersede");
 	CHECK_EQ_I(case_ask(a, c->owner, "supersede_key", "'supersede'"), 8);
+	CHECK_EQ_S(case_stop(a, &c->one, 5), "ok");
+	CHECK_STATE_OF(5, "failed superseded");
+	CHECK_STATE_OF(4, "failed superseded");
+	CHECK_SQL(c->owner, "delete from agent_requests where id = 8", "(null)"); /* the newest would not let it come again */
 	retry(a, c, 1, true);
+}
+
+/* With children none of which runs: it ends at once, one way or the other. */
+static void end_waiting_parents(struct arena *a, struct queue_case *c)
+{
+	for (int superseded = 0; superseded <= 1; superseded++) {
+		CHECK_SQL(c->owner, "truncate agent_requests restart identity cascade", "(null)");
+		case_ask(a, c->owner, "supersede_key", "'parent'");
+		CHECK_EQ_S(case_claim(a, &c->one, 10), "1");
+		CHECK_EQ_S(case_spawn(a, &c->one, 1, CHILDREN), "ok");
+		if (superseded)
+			case_ask(a, c->owner, "supersede_key", "'parent'");
+		else
+			CHECK_EQ_S(case_cancel(a, c->two.db, 1), "t");
+		CHECK_STATE_OF(1, superseded ? "failed superseded" : "failed cancelled");
+		CHECK_SQL(c->owner, "select count(*) from drover.cancels", "0");
+	}
+}
+
+/* 1 runs; behind it 2 is cancelled, 3 superseded by 4, and 4 comes in the end. */
+static void park_and_end(struct arena *a, struct queue_case *c)
+{
+	CHECK_SQL(c->owner, "truncate agent_requests restart identity cascade", "(null)");
+	for (int id = 1; id <= 2; id++)
+		case_ask(a, c->owner, "session_id", "'" SESSION_A "'");
+	case_ask(a, c->owner, "session_id, supersede_key", "'" SESSION_A "', 'parked'");
+	CHECK_EQ_S(case_claim(a, &c->one, 10), "1");
+	CHECK_STATE_OF(2, "queued blocked");
+	CHECK_STATE_OF(3, "queued blocked");
+	CHECK_EQ_I(case_ask(a, c->owner, "session_id, supersede_key", "'" SESSION_A "', 'parked'"), 4);
+	CHECK_STATE_OF(3, "failed superseded");
+	CHECK_EQ_S(case_claim(a, &c->one, 10), "");
+	CHECK_EQ_S(case_cancel(a, c->two.db, 2), "t");
+	CHECK_EQ_S(case_claim(a, &c->one, 10), "");
+	CHECK_STATE_OF(4, "queued blocked");
+	CHECK_EQ_S(case_finish(a, &c->one, 1), "ok");
+	CHECK_EQ_S(case_claim(a, &c->one, 10), "4");
 }
 
 static void live_and_fail(struct arena *a, struct queue_case *c)
 {
-	struct queue_end cancelled = { .phase = "cancelled", .error = "cancelled", .error_code = "cancelled",
-		.agent = "quotes" };
-	struct queue_tokens none = { 0 };
-	struct err e = { 0 };
 	one_of_each(a, c, "run");
 	CHECK_SQL(c->owner, "update agent_requests set run_at = now() where run_at is not null", "(null)");
 	CHECK_EQ_S(case_maintain(a, &c->one), "moved 2");
@@ -463,9 +505,9 @@ static void live_and_fail(struct arena *a, struct queue_case *c)
 	CHECK_EQ_S(case_finish(a, &c->one, 5), "ok");
 	CHECK_EQ_S(case_fail(a, &c->one, 1), "ok");
 	retry(a, c, 1, true);
-	CHECK(queue_finish(c->one.db, a, &c->one.held[6], &cancelled, &none, log_batch_new(a), deadline_in(CASE_MS), &e));
+	CHECK_EQ_S(case_stop(a, &c->one, 6), "ok");
 	CHECK_EQ_S(case_cancel(a, c->two.db, 2), "t");
-	CHECK_SQL(c->owner, "update agent_requests set attempt = 3 where id = 3", "(null)");
+	CHECK_SQL(c->owner, "update agent_requests set crashes = 2 where id = 3", "(null)");
 	CHECK_EQ_S(case_claim(a, &c->one, 10), "1,7");
 	case_expire(a, c, WORKER_1);
 	CHECK_EQ_S(case_maintain(a, &c->two), "moved 4");
@@ -478,6 +520,8 @@ LOOP_TEST(every_move_of_the_table_can_be_made_and_no_other)
 {
 	QUEUE_CASE;
 	end_every_way(a, &c);
+	end_waiting_parents(a, &c);
+	park_and_end(a, &c);
 	live_and_fail(a, &c);
 	const char *known = "";
 	for (size_t i = 0; i < n_queue_moves; i++)

@@ -19,8 +19,8 @@ LOOP_TEST(the_newest_of_a_key_cancels_the_older_of_the_same_user_only)
 	CHECK_EQ_S(case_finish(a, &c.one, 5), "ok");
 	CHECK_SQL(c.owner, "insert into agent_requests (user_id, type, request, supersede_key) select '"
 		USER_B "', 'quotes', 'x', 'k' from generate_series(1, 3)", "(null)");
-	CHECK_SQL(c.owner, "select string_agg(id || phase || cancel_requested, ' ' order by id) from agent_requests "
-		"where user_id = '" USER_B "'",
+	CHECK_SQL(c.owner, "select string_agg(id || phase || exists (select from drover.cancels where request_id = id), ' ' order by "
+		"id) from agent_requests where user_id = '" USER_B "'",
 		"2runningtrue 6supersededfalse 7supersededfalse 8readyfalse");
 	queue_case_check(a, &c);
 }

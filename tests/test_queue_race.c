@@ -57,7 +57,7 @@ LOOP_TEST(a_worker_that_claims_while_it_is_taken_for_dead_loses_nothing)
 {
 	QUEUE_CASE;
 	case_ask(a, c.owner, "", "");
-	REQUIRE_OK(begin(a, &c.one, &sql_claim, PG_ARGS(PG(WORKER_1), PG(10)), e));
+	REQUIRE_OK(case_claim_open(a, &c.one, 10, NULL, e));
 	case_expire(a, &c, WORKER_1);
 	CHECK_EQ_S(case_maintain(a, &c.two), "moved 0");
 	REQUIRE_OK(commit(a, &c.one, e));
@@ -70,7 +70,7 @@ LOOP_TEST(a_claim_passes_over_what_another_is_taking)
 	QUEUE_CASE;
 	case_ask(a, c.owner, "", "");
 	case_ask(a, c.owner, "", "");
-	REQUIRE_OK(begin(a, &c.one, &sql_claim, PG_ARGS(PG(WORKER_1), PG(1)), e));
+	REQUIRE_OK(case_claim_open(a, &c.one, 1, NULL, e));
 	CHECK_SQL(c.two.db, "set lock_timeout = '2s'", "(null)"); /* to wait would be to fail */
 	CHECK_EQ_S(case_claim(a, &c.two, 10), "2");
 	REQUIRE_OK(commit(a, &c.one, e));
@@ -127,7 +127,7 @@ LOOP_TEST(a_claim_that_nobody_waits_for_any_more_is_given_back)
 		struct group g = { 0 };
 		struct act other = { .side = &c.two, .act = ways[i] };
 		case_ask(a, c.owner, "", "");
-		REQUIRE_OK(begin(a, &c.one, &sql_claim, PG_ARGS(PG(WORKER_1), PG(10)), e));
+		REQUIRE_OK(case_claim_open(a, &c.one, 10, NULL, e));
 		REQUIRE_OK(group_start(&g, "other", act_later, &other, e));
 		CHECK(case_blocked(a, &c, 1));
 		REQUIRE_OK(commit(a, &c.one, e));
@@ -167,12 +167,12 @@ static const char *finish_with_rows(struct arena *a, struct queue_side *side, in
 {
 	struct err e = { 0 };
 	struct log_batch *rows = log_batch_new(a);
-	struct queue_end end = { .completed = true, .phase = "completed", .result = "{}", .agent = "quotes" };
-	struct queue_tokens none = { 0 };
+	struct queue_end end = { .request = &side->held[id], .completed = true, .phase = "completed", .result = "{}",
+		.agent = "quotes" };
 	log_batch_owner(rows, id, side->held[id].version);
 	for (int seq = 1; seq <= 2; seq++)
 		log_batch_row(rows, id, &(struct log_row){ seq, "quotes", "text", "last", NULL });
-	bool ok = queue_finish(side->db, a, &side->held[id], &end, &none, rows, deadline_in(CASE_MS), &e);
+	bool ok = queue_finish(side->db, a, &end, rows, deadline_in(CASE_MS), &e);
 	return ok ? "ok" : arena_text(a, str_of(e.msg));
 }
 
@@ -197,16 +197,6 @@ LOOP_TEST(the_end_of_a_run_waits_for_the_flusher_and_does_not_deadlock_with_it)
 	CHECK_SQL(c.owner, "select string_agg(seq || message, ' ' order by seq) from agent_logs", "1 2last");
 }
 
-/* As queue_finish does it, up to the COMMIT; n = 1 stops before the parent is told. */
-static bool finish_open(struct arena *a, struct queue_side *side, int64_t id, size_t n, struct err *e)
-{
-	const char *none = NULL;
-	struct pg_args finish = PG_ARGS(PG(id), PG(1), PG("completed"), PG("completed"), PG("{}"), PG(none), PG(none),
-		PG("quotes"), PG(0), PG(0), PG(0), PG(0)), child = PG_ARGS(PG(id));
-	struct pg_step steps[] = { { &sql_finish, finish, NULL }, { &sql_free_waiting, child, NULL } };
-	return pg_begin(side->db, a, steps, n, deadline_in(CASE_MS), e);
-}
-
 /* Parent 1 waits for 2, which runs, and 3. */
 static void spawn_two(struct arena *a, struct queue_case *c)
 {
@@ -216,19 +206,34 @@ static void spawn_two(struct arena *a, struct queue_case *c)
 	CHECK_EQ_S(case_claim(a, &c->one, 1), "2");
 }
 
+/* The end of child 2 has locked its row and stops before its parent. */
+#define GATE "alter function drover.free_waiting(bigint) rename to free_waiting_behind; create function drover.free_waiting(" \
+	"ended bigint) returns void language plpgsql as $$ begin if ended = 2 then perform pg_advisory_xact_lock_shared(1); " \
+	"end if; perform drover.free_waiting_behind(ended); end $$; grant execute on function drover.free_waiting(bigint) to " \
+	"drover_worker"
+
+static const char *finish_one(struct arena *a, struct queue_side *side, int64_t id)
+{
+	return case_finish(a, side, id);
+}
+
 LOOP_TEST(cancelling_a_parent_does_not_deadlock_with_a_child_that_ends)
 {
 	QUEUE_CASE;
 	struct group g = { 0 };
-	struct act other = { .side = &c.two, .id = 1, .act = cancel };
-	struct pg_step freed = { &sql_free_waiting, PG_ARGS(PG(2)), NULL };
+	struct act end = { .side = &c.one, .id = 2, .act = finish_one };
+	struct pg *gate = test_connect(a, c.db.owner_url, e);
+	CHECK_SQL(c.owner, GATE, "(null)");
 	spawn_two(a, &c);
-	REQUIRE_OK(finish_open(a, &c.one, 2, 1, e));
-	REQUIRE_OK(group_start(&g, "cancel", act_later, &other, e));
+	CHECK_SQL(gate, "select pg_advisory_lock(1)", "");
+	REQUIRE_OK(group_start(&g, "end", act_later, &end, e));
 	CHECK(case_blocked(a, &c, 1));
-	REQUIRE_OK(pg_commit(c.one.db, a, &freed, 1, deadline_in(CASE_MS), e));
+	CHECK_SQL(c.two.db, "set lock_timeout = '5s'", "(null)"); /* to wait would be to fail */
+	CHECK_EQ_S(cancel(a, &c.two, 1), "t");
+	CHECK_STATE(1, "processing waiting_children");
+	CHECK_SQL(gate, "select pg_advisory_unlock(1)", "t");
 	REQUIRE_OK(group_wait(&g, NEVER_MS, e));
-	CHECK_EQ_S(other.said, "t");
+	CHECK_EQ_S(end.said, "ok");
 	CHECK_STATE(2, "completed completed");
 	CHECK_STATE(1, "failed cancelled");
 	CHECK_STATE(3, "failed cancelled");
@@ -242,7 +247,7 @@ LOOP_TEST(a_child_that_is_deleted_while_its_sibling_ends_frees_the_parent)
 	struct group g = { 0 };
 	struct case_later delete = { .db = test_connect(a, c.db.owner_url, e), .sql = "delete from agent_requests where id = 3" };
 	spawn_two(a, &c);
-	REQUIRE_OK(finish_open(a, &c.one, 2, 2, e));
+	REQUIRE_OK(case_finish_open(a, &c.one, 2, e));
 	REQUIRE_OK(group_start(&g, "delete", case_run_later, &delete, e));
 	CHECK(case_blocked(a, &c, 1));
 	REQUIRE_OK(commit(a, &c.one, e));
@@ -275,17 +280,18 @@ LOOP_TEST(of_two_inserts_of_a_key_at_once_the_newest_is_left)
 	queue_case_check(a, &c);
 }
 
-/* The older of two commits last: it is superseded by the newer that was there before it. */
-LOOP_TEST(an_older_insert_of_a_key_that_commits_late_is_superseded)
+/* Who comes later wins, whatever its number: a number is taken before the lock of the key. */
+LOOP_TEST(the_last_to_insert_a_key_wins_though_its_id_is_older)
 {
 	QUEUE_CASE;
 	struct pg *slow = test_connect(a, c.db.owner_url, e);
 	CHECK_SQL(slow, "begin; select nextval('agent_requests_id_seq')", "1");
 	CHECK_SQL(c.owner, OF_KEY, "2");
 	CHECK_SQL(slow, "insert into agent_requests (id, type, request, user_id, supersede_key) overriding system value "
-		"values (1, 'quotes', 'x', '" USER_A "', 'k'); commit; select error from agent_requests where id = 1",
-		"superseded by request 2");
-	CHECK_STATE(2, "queued ready");
+		"values (1, 'quotes', 'x', '" USER_A "', 'k'); commit; select error from agent_requests where id = 2",
+		"superseded by request 1");
+	CHECK_STATE(1, "queued ready");
+	CHECK_SQL(c.owner, "select string_agg(generation::text, ' ' order by id) from agent_requests", "2 1");
 	queue_case_check(a, &c);
 }
 
@@ -295,12 +301,12 @@ LOOP_TEST(a_cancel_waits_for_the_claim_and_then_tells_the_one_that_runs)
 	struct group g = { 0 };
 	struct act other = { .side = &c.two, .id = 1, .act = cancel };
 	case_ask(a, c.owner, "", "");
-	REQUIRE_OK(begin(a, &c.one, &sql_claim, PG_ARGS(PG(WORKER_1), PG(10)), e));
+	REQUIRE_OK(case_claim_open(a, &c.one, 10, NULL, e));
 	REQUIRE_OK(group_start(&g, "cancel", act_later, &other, e));
 	CHECK(case_blocked(a, &c, 1));
 	REQUIRE_OK(commit(a, &c.one, e));
 	REQUIRE_OK(group_wait(&g, NEVER_MS, e));
 	CHECK_EQ_S(other.said, "t");
 	CHECK_STATE(1, "processing running");
-	CHECK_OF(1, "select cancel_requested from agent_requests where id = %ld", "t");
+	CHECK_OF(1, "select phase || code from drover.cancels where request_id = %ld", "cancelledcancelled");
 }

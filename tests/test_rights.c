@@ -67,7 +67,8 @@ LOOP_TEST(users_wake_idle_workers_and_stop_only_their_own_requests)
 		"supersede_key = 'k', status = 'processing', phase = 'running' where id <= 3", "(null)");
 	CHECK_SQL(p.worker, "listen drover_wake; listen drover_cancel", "(null)");
 	CHECK_SQL(p.a, ASK_KEY " returning id", "4");
-	CHECK_SQL(p.owner, "select string_agg(id::text, ' ') from agent_requests where cancel_requested", "1");
+	CHECK_SQL(p.owner, "select string_agg(concat_ws(' ', request_id, phase, why), ', ') from drover.cancels",
+		"1 superseded superseded by request 4");
 	REQUIRE_OK(pg_notification(p.worker, a, &channel, &payload, deadline_in(RIGHTS_MS), e));
 	CHECK_EQ_S(channel, "drover_cancel");
 	CHECK_EQ_S(payload, "1");

@@ -53,7 +53,7 @@ LOOP_TEST(the_worker_cannot_change_what_the_app_gave)
 	PEOPLE;
 	rights_refuse_each(a, &p, COLUMNS_BUT("agent_requests", "run_at,status,phase,result,error,error_code,"
 		"agents_involved,processing_time_ms,input_tokens,output_tokens,cache_write_tokens,cache_read_tokens,cost_micros,"
-		"attempt,version,waits_on,cancel_requested,worker_id,started_at,finished_at"), p.worker,
+		"attempt,version,crashes,waits_on,blocked_on,worker_id,started_at,finished_at"), p.worker,
 		"update agent_requests set %s = default");
 	rights_refuse_each(a, &p, COLUMNS_BUT("agent_sessions", "last_activity_at"), p.worker,
 		"update agent_sessions set %s = default");
@@ -171,6 +171,9 @@ LOOP_TEST(nobody_can_put_a_trigger_function_on_a_table_of_their_own)
 #define FUNCTION_GRANTS IN_LINES("select " GRANTEE " || ': ' || string_agg(proname, ' ' order by proname) as line " \
 	"from pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner))) x " WHO " where pronamespace = " \
 	"'drover'::regnamespace and x.grantee <> proowner group by " GRANTEE)
+#define APP_FUNCTION_GRANTS IN_LINES("select " GRANTEE " || ': ' || string_agg(proname, ' ' order by proname) as line " \
+	"from pg_proc p, aclexplode(coalesce(proacl, acldefault('f', proowner))) x " WHO " where pronamespace = " \
+	"'public'::regnamespace and x.grantee <> proowner and prosrc like '%drover.%' group by " GRANTEE)
 #define SCHEMA_GRANTS "select string_agg(" GRANTEE " || ' ' || x.privilege_type, ', ' order by g.rolname) from " \
 	"pg_namespace, aclexplode(nspacl) x " WHO " where nspname = 'drover' and x.grantee <> nspowner"
 
@@ -178,7 +181,15 @@ static void check_grants(struct arena *a, struct pg *owner)
 {
 	CHECK_SQL(owner, SCHEMA_GRANTS, "drover_worker USAGE");
 	CHECK_SQL(owner, FUNCTION_GRANTS, "authenticated: session_open_to_me\n"
-		"drover_worker: caller end_request fence fence_to_end free_waiting last_seq queue_log spawn_children wake");
+		"drover_worker: after_run caller cause claim clear_limit count_ahead count_ahead_fair count_running "
+		"cron_field cron_next end_if_told end_request fair_candidates fence fence_to_end finish "
+		"fire_schedule fire_schedules free_waiting give_room instant_text is_paused last_seq lock_limits "
+		"max_running park_in_session parked_heads pause permit_key prune queue_log rescue resume retry "
+		"retry_failed return_permits room running_under set_limit spawn_children sweep_parked "
+		"sweep_sessions under_limits unpark_key unpark_sessions upkeep wake wall_instant why why_limits "
+		"why_no_worker why_runs why_session why_state why_stops why_waits");
+	CHECK_SQL(owner, APP_FUNCTION_GRANTS, "authenticated: cancel_request cancel_session queue_position retry_request\n"
+		"service_role: cancel_request cancel_session queue_position retry_request");
 	CHECK_SQL(owner, TABLE_GRANTS,
 		"authenticated agent_logs: SELECT\n"
 		"authenticated agent_requests: SELECT\n"
@@ -189,9 +200,17 @@ static void check_grants(struct arena *a, struct pg *owner)
 		"drover_worker agent_requests: SELECT\n"
 		"drover_worker agent_sessions: SELECT\n"
 		"drover_worker agent_turns: INSERT SELECT\n"
+		"drover_worker cancels: DELETE INSERT SELECT\n"
+		"drover_worker dead_letters: SELECT\n"
+		"drover_worker limits: DELETE INSERT SELECT UPDATE\n"
 		"drover_worker migrations: SELECT\n"
+		"drover_worker permits: DELETE INSERT SELECT UPDATE\n"
+		"drover_worker pruning: SELECT\n"
+		"drover_worker returns: SELECT USAGE\n"
+		"drover_worker schedules: SELECT\n"
 		"drover_worker tool_executions: INSERT SELECT\n"
 		"drover_worker workers: DELETE INSERT SELECT UPDATE\n"
+		"everybody waiting: SELECT\n"
 		"service_role agent_logs: DELETE SELECT\n"
 		"service_role agent_requests: DELETE INSERT SELECT UPDATE\n"
 		"service_role agent_sessions: DELETE INSERT SELECT UPDATE\n"
@@ -204,11 +223,12 @@ static void check_grants(struct arena *a, struct pg *owner)
 		"authenticated agent_sessions UPDATE: status title\n"
 		"drover_worker agent_requests INSERT: context depends_on dry_run idempotency_key parent_id phase priority "
 		"request run_at session_id supersede_key type user_id waits_on workspace_id\n"
-		"drover_worker agent_requests UPDATE: agents_involved attempt cache_read_tokens cache_write_tokens "
-		"cancel_requested cost_micros error error_code finished_at input_tokens output_tokens phase "
+		"drover_worker agent_requests UPDATE: agents_involved attempt blocked_on cache_read_tokens cache_write_tokens "
+		"cost_micros crashes error error_code finished_at input_tokens output_tokens phase "
 		"processing_time_ms result run_at started_at status version waits_on worker_id\n"
 		"drover_worker agent_sessions INSERT: id user_id workspace_id\n"
-		"drover_worker agent_sessions UPDATE: last_activity_at");
+		"drover_worker agent_sessions UPDATE: last_activity_at\n"
+		"drover_worker schedules UPDATE: last_at last_error last_request_id next_at retry_at");
 }
 
 LOOP_TEST(the_grants_are_these_and_no_others)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* status: how the queue, the workers and the requests of the last hour are, in one round trip. */
+/* status: how the queue, the workers and the requests of the last hour are, and what an operator should look at. */
 #include "commands.h"
 #include "commands_sql.h"
 #include "loop.h"
@@ -25,14 +25,15 @@ static const struct example examples[] = {
 	{ 0 },
 };
 
-static bool status_read(struct pg *db, struct arena *a, struct status *s, struct err *e)
+static bool status_read(const struct config *c, struct pg *db, struct arena *a, struct status *s, struct err *e)
 {
 	struct pg_step steps[] = {
 		{ &sql_status_depth, PG_NO_ARGS, &s->depth },       { &sql_status_oldest, PG_NO_ARGS, &s->oldest },
 		{ &sql_status_ended, PG_NO_ARGS, &s->ended },       { &sql_status_times, PG_NO_ARGS, &s->times },
 		{ &sql_status_failures, PG_NO_ARGS, &s->failures }, { &sql_status_workers, PG_NO_ARGS, &s->workers },
+		{ &sql_connection_limits, PG_NO_ARGS, &s->connections },
 	};
-	if (!pg_batch(db, a, steps, COUNT(steps), command_deadline(), e))
+	if (!pg_batch(db, a, steps, COUNT(steps), command_deadline(), e) || !alarms_read(db, a, c, &s->alarms, e))
 		return false;
 	status_sum(s);
 	return true;
@@ -42,10 +43,10 @@ static bool show_once(struct command_run *run, struct pg *db, struct err *e)
 {
 	ARENA_SCOPE(tmp);
 	const struct status_options *o = run->options;
-	struct status s;
-	if (!status_read(db, tmp, &s, e))
+	struct status s = { .config = run->config };
+	if (!status_read(run->config, db, tmp, &s, e))
 		return false;
-	run->exit = s.live_workers ? EXIT_DONE : EXIT_UNWELL;
+	run->exit = s.alarms.wrong ? EXIT_UNWELL : EXIT_DONE;
 	if (o->watch_ms && run->out.width && !o->json)
 		fputs("\x1b[H\x1b[2J", run->out.to);
 	if (o->json)
@@ -91,7 +92,10 @@ const struct command command_status = {
 	.text = "Show queue, workers, times, failures and tokens",
 	.more = "Depth counts what is open now. Times, failures and tokens are of requests that ended in the "
 		"last hour, p50 and p99 of the newest 10,000 of them; rates are of the last minute, claims "
-		"without second attempts. Exit code 5 when no worker lives.",
+		"without second attempts.\n\n"
+		"Alarms stand first, each with what to do; exit code 5 when one of them is more than a warning: no "
+		"worker lives, claims have stopped, a lease ran out and nobody took over, ... What other roles' "
+		"connections do shows in full only to a role with pg_read_all_stats.",
 	.flags = flags,
 	.options_size = sizeof(struct status_options),
 	.examples = examples,

@@ -90,11 +90,14 @@ static const char **child_environment(struct command_run *run)
 	size_t n = 0;
 	while (run->environment[n])
 		n++;
-	const char **env = arena_alloc(run->arena, (n + 2) * sizeof(*env));
-	env[0] = arena_printf(run->arena, "DROVER_DATABASE_URL=%s", run->config->database.url);
-	size_t kept = 1;
+	const char **env = arena_alloc(run->arena, (n + 3) * sizeof(*env));
+	const char *url = run->config->database.url, *listen_url = run->config->database.listen_url;
+	env[0] = arena_printf(run->arena, "DROVER_DATABASE_URL=%s", url);
+	env[1] = arena_printf(run->arena, "DROVER_DATABASE_LISTEN_URL=%s", *listen_url ? listen_url : url);
+	size_t kept = 2;
 	for (size_t i = 0; i < n; i++)
-		if (!str_starts(str_of(run->environment[i]), "DROVER_DATABASE_URL")) /* _FILE too: one of them is enough */
+		if (!str_starts(str_of(run->environment[i]), "DROVER_DATABASE_URL") && /* _FILE too: one of them is enough */
+			!str_starts(str_of(run->environment[i]), "DROVER_DATABASE_LISTEN_URL"))
 			env[kept++] = run->environment[i];
 	return env;
 }

@@ -128,8 +128,10 @@ static bool load_config(struct arena *a, const struct command_line *line, char *
 	bool ok = config_load(a, config_file(line), environment, out, problems);
 	if (!line->globals.database_url)
 		return ok;
-	if (option_set(url, a, str_of(line->globals.database_url), out, &e))
+	if (option_set(url, a, str_of(line->globals.database_url), out, &e)) {
+		out->database.listen_url = ""; /* it was another way to what the configuration's url names */
 		return ok;
+	}
 	add_problem(a, problems, arena_printf(a, "--database-url: %s", e.msg));
 	return false;
 }

@@ -75,6 +75,7 @@ static bool worker_start(const struct dev_options *o, struct dev *d, struct err 
 {
 	d->pool_config = pool_config_of(o->config);
 	d->pool_config.database_url = d->worker_url;
+	d->pool_config.listen_url = NULL;
 	if (d->model_url) {
 		d->pool_config.model.base_url = d->model_url;
 		d->pool_config.model.api_key = NULL; /* a real key has no business with the scripted model */

@@ -31,9 +31,12 @@ void doctor_say(struct doctor *d, enum doctor_level level, const char *what, con
 void doctor_check_config(struct doctor *d);
 void doctor_check_limits(struct doctor *d);
 void doctor_check_connection(struct doctor *d); /* opens d->db */
+void doctor_check_hosts(struct doctor *d);      /* nothing to say of one host */
+void doctor_check_pooler(struct doctor *d);     /* may open d->db anew */
 void doctor_check_server(struct doctor *d);
 void doctor_check_migrations(struct doctor *d); /* sets d->migrated */
 void doctor_check_statements(struct doctor *d);
 void doctor_check_listen(struct doctor *d);
+void doctor_check_connections(struct doctor *d);
 void doctor_check_key(struct doctor *d);
 void doctor_check_model(struct doctor *d);

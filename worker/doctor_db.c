@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Doctor on the database: reachable, new enough, in shape, and able to wake workers. */
+/* Doctor on the database: reachable, new enough, in shape. */
 #include "agents_sql.h"
 #include "clock.h"
 #include "commands_sql.h"
@@ -9,7 +9,7 @@
 #include "queue_sql.h"
 #include <time.h>
 
-enum { OLDEST_SERVER = 150000, SKEW_MS = 1000, NOTIFY_MS = 3000 };
+enum { OLDEST_SERVER = 150000, SKEW_MS = 1000 };
 
 void doctor_check_connection(struct doctor *d)
 {
@@ -59,16 +59,6 @@ static void judge_role(struct doctor *d, const struct pg_rows *r)
 		doctor_say(d, DOCTOR_OK, "role", NULL, "%s", role);
 }
 
-static void judge_pooler(struct doctor *d, const struct pg_rows *r)
-{
-	const struct config *c = d->config;
-	bool ready = !c->database.listen && !c->database.prepare;
-	if (pg_i64(r, 0, "backend_pid") != pg_backend_pid(d->db))
-		doctor_say(d, ready ? DOCTOR_OK : DOCTOR_WARN, "pooler", ready ? NULL
-			: "if it is in transaction mode set database.listen and database.prepare to false",
-			"a connection pooler stands before the server");
-}
-
 static int64_t now_ms(void)
 {
 	struct timespec t;
@@ -93,14 +83,12 @@ void doctor_check_server(struct doctor *d)
 	bool ok = pg_query(d->db, d->a, &sql_doctor_server, PG_NO_ARGS, command_deadline(), NULL, &e);
 	int64_t before = now_ms();
 	if (!ok || !pg_query(d->db, d->a, &sql_doctor_server, PG_NO_ARGS, command_deadline(), &r, &e)) {
-		doctor_say(d, DOCTOR_WRONG, "server",
-			"through a pooler in transaction mode set database.prepare to false", "%s", e.msg);
+		doctor_say(d, DOCTOR_WRONG, "server", NULL, "%s", e.msg);
 		return;
 	}
 	int64_t after = now_ms();
 	judge_version(d, &r);
 	judge_role(d, &r);
-	judge_pooler(d, &r);
 	judge_clock(d, before, pg_i64(&r, 0, "now_ms"), after);
 }
 
@@ -149,44 +137,4 @@ void doctor_check_statements(struct doctor *d)
 		check_list(d, commands_sql_all, &failed);
 	if (!failed)
 		doctor_say(d, DOCTOR_OK, "statements", NULL, "all %zu fit the tables", n);
-}
-
-/* ---- waking ---- */
-
-static bool wait_for_payload(struct pg *db, struct arena *a, const char *want, struct err *e)
-{
-	const char *channel, *payload = "";
-	int64_t deadline = deadline_in(NOTIFY_MS);
-	while (strcmp(payload, want) != 0)
-		if (!pg_notification(db, a, &channel, &payload, deadline, e))
-			return false;
-	return true;
-}
-
-/* On two connections: a pooler may well bring a notification to the one that sent it. */
-static bool notify_arrives(struct doctor *d, struct pg *listener, struct err *e)
-{
-	const char *payload = arena_printf(d->a, "%d.%lld", pg_backend_pid(listener), (long long)clock_us());
-	return pg_script(listener, d->a, "listen drover_doctor", command_deadline(), NULL, e) &&
-		pg_query(d->db, d->a, &sql_doctor_notify, PG_ARGS(PG(payload)), command_deadline(), NULL, e) &&
-		wait_for_payload(listener, d->a, payload, e);
-}
-
-void doctor_check_listen(struct doctor *d)
-{
-	struct err e = { 0 };
-	if (!d->config->database.listen) {
-		doctor_say(d, DOCTOR_OK, "listen", NULL,
-			"database.listen is off: workers look for work every worker.poll");
-		return;
-	}
-	struct pg *listener = command_db(d->run, &e);
-	d->run->exit = EXIT_DONE;
-	if (listener && notify_arrives(d, listener, &e))
-		doctor_say(d, DOCTOR_OK, "listen", NULL, "a notification arrives");
-	else
-		doctor_say(d, DOCTOR_WRONG, "listen",
-			"connect without the pooler, or through it in session mode, or set "
-			"database.listen and database.prepare to false",
-			"a notification does not arrive: %s", e.msg);
 }

@@ -73,6 +73,8 @@ struct pool_config pool_config_of(const struct config *c)
 		.max_crashes = (int)c->queue.max_crashes,
 		.backoff_base_ms = c->queue.backoff_base_ms,
 		.backoff_max_ms = c->queue.backoff_max_ms,
+		.retention = { c->retention.completed_ms, c->retention.failed_ms, c->retention.cancelled_ms, c->retention.logs_ms,
+			c->retention.archive },
 		.flush_ms = c->log.flush_interval_ms,
 		.thoughts = { (size_t)c->log.flush_bytes, (size_t)c->log.row_bytes },
 		.model = model_config_of(c),

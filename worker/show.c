@@ -100,6 +100,14 @@ static const char *waits_for(struct arena *a, const struct shown *s)
 	return NULL;
 }
 
+static const char *waits_for_and_why(struct arena *a, const struct shown *s)
+{
+	const char *what = waits_for(a, s), *phase = value(s, "phase");
+	if (!what && strcmp(phase, "blocked") != 0)
+		return NULL;
+	return arena_printf(a, "%s; drover why %s says more", what ? what : "its session, a limit or a pause", value(s, "id"));
+}
+
 static void print_head(const struct printer *p, struct arena *a, const struct shown *s)
 {
 	const char *status = value(s, "status"), *phase = value(s, "phase");
@@ -116,7 +124,7 @@ static void print_head(const struct printer *p, struct arena *a, const struct sh
 	print_line(p, "created", times(a, s));
 	print_line(p, "attempt", arena_printf(a, "%s, priority %s", value(s, "attempt"), value(s, "priority")));
 	print_line(p, "worker", value(s, "worker"));
-	print_line(p, "waits for", waits_for(a, s));
+	print_line(p, "waits for", waits_for_and_why(a, s));
 	print_line(p, "agents", value(s, "agents"));
 	print_line(p, "tokens", tokens(a, s));
 	print_line(p, "asked", value(s, "request"));

@@ -22,6 +22,7 @@ cJSON *status_json(struct arena *a, const struct status *s)
 	json_put_i64(all, "running", s->running);
 	json_put_i64(all, "claimed_last_minute", s->claimed_last_minute);
 	json_put_i64(all, "finished_last_minute", pg_i64(&s->ended, 0, "finished_last_minute"));
+	json_put_copy(all, "alarms", alarms_json(a, &s->alarms));
 	json_put_copy(all, "depth", pg_rows_json(a, &s->depth));
 	if (s->oldest.n)
 		json_put_copy(all, "oldest_ready", pg_row_json(a, &s->oldest, 0));
@@ -29,6 +30,8 @@ cJSON *status_json(struct arena *a, const struct status *s)
 	json_put_copy(all, "times_last_hour", pg_row_json(a, &s->times, 0));
 	json_put_copy(all, "failures_last_hour", pg_rows_json(a, &s->failures));
 	json_put_copy(all, "workers", pg_rows_json(a, &s->workers));
+	struct budget b = budget_of(s->config, s->live_workers, &s->connections);
+	json_put_copy(all, "connections", budget_json(a, &b));
 	return all;
 }
 
@@ -123,13 +126,16 @@ static void print_workers(const struct printer *p, struct arena *a, const struct
 		{ 0 },
 	};
 	struct print_table *t = print_table_new(a, columns);
+	struct budget b = budget_of(s->config, s->live_workers, &s->connections);
 	for (int i = 0; i < s->workers.n; i++)
 		print_worker(t, a, &s->workers, i);
 	print_title(p, "Workers");
-	if (s->workers.n)
-		print_table_end(t, p, 2);
-	else
+	if (!s->workers.n) {
 		fprintf(p->to, "  none; start one with drover worker\n");
+		return;
+	}
+	print_table_end(t, p, 2);
+	fprintf(p->to, "  connections: %s\n", budget_text(a, s->config, &b));
 }
 
 static void print_hour(const struct printer *p, struct arena *a, const struct status *s)
@@ -169,6 +175,7 @@ static void print_failures(const struct printer *p, struct arena *a, const struc
 
 void status_print(const struct printer *p, struct arena *a, const struct status *s)
 {
+	alarms_print(p, a, &s->alarms);
 	print_summary(p, a, s);
 	print_depth(p, a, s);
 	print_workers(p, a, s);

@@ -139,6 +139,8 @@ static bool words_complete(struct arena *a, struct words *w, const struct pg_opt
 	word_default(w, "application_name", o->application_name);
 	word_default(w, "gssencmode", "disable"); /* its negotiation may block on a ticket cache */
 	word_default(w, "keepalives_idle", "30");
+	word_default(w, "keepalives_interval", "10");
+	word_default(w, "keepalives_count", "3");
 	word_default(w, "tcp_user_timeout", "30000");
 	return true;
 }

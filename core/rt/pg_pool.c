@@ -127,6 +127,13 @@ struct pg *pg_get(struct pg_pool *pool, int64_t deadline, struct err *e)
 	return db;
 }
 
+/* Nobody here listens, but behind a pooler the session's last user may have; libpq would keep them all. */
+static void notifications_drop(struct pg *db)
+{
+	for (PGnotify *n; (n = PQnotifies(db->conn));)
+		PQfreemem(n);
+}
+
 void pg_put(struct pg_pool *pool, struct pg *db)
 {
 	if (!db)
@@ -134,6 +141,7 @@ void pg_put(struct pg_pool *pool, struct pg *db)
 	if (pg_broken(db)) {
 		pg_close(db);
 	} else {
+		notifications_drop(db);
 		db->next_idle = pool->idle;
 		pool->idle = db;
 	}

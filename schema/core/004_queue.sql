@@ -52,6 +52,31 @@ create sequence drover.returns;
 select setval('drover.returns', 1); -- else the first nextval would change nothing that can be seen
 grant select, usage on sequence drover.returns to drover_worker;
 
+-- Above 0 when a worker may be waiting: what an insert looks at first, without a query. Not transactional, so it is seen
+-- before the worker that waits looks for the last time.
+create sequence drover.waiting minvalue 0;
+select setval('drover.waiting', 0);
+grant select on sequence drover.waiting to public; -- the trigger's condition is evaluated as who inserts
+
+create function drover.note_waiting() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+	-- who counts waits for who has said so and not committed yet
+	if new.wants_wake then
+		perform pg_advisory_xact_lock_shared(1685221238, 2002873701);
+		perform setval('drover.waiting', 1);
+	else
+		perform pg_advisory_xact_lock(1685221238, 2002873701);
+		perform setval('drover.waiting', (select count(*) from drover.workers w where w.wants_wake and w.lease_until > clock_timestamp()));
+	end if;
+	return null;
+end
+$$;
+comment on function drover.note_waiting() is 'Trigger: keeps drover.waiting above 0 while a worker wants to be woken.';
+create trigger workers_waiting after update of wants_wake on drover.workers
+	for each row when (old.wants_wake <> new.wants_wake) execute function drover.note_waiting();
+create trigger workers_waiting_first after insert on drover.workers
+	for each row when (new.wants_wake) execute function drover.note_waiting();
+
 -- Channel drover_wake: there is work. Costs one look at a tiny table when nobody waits.
 create function drover.wake() returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -70,7 +95,7 @@ end
 $$;
 comment on function drover.wake_on_insert() is 'Trigger: wakes idle workers once a statement.';
 create trigger agent_requests_wake after insert on public.agent_requests
-	for each statement execute function drover.wake_on_insert();
+	for each statement when (pg_sequence_last_value('drover.waiting'::regclass) > 0) execute function drover.wake_on_insert();
 
 create function drover.fence(of_request bigint, claimed_version integer) returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,4 +1,5 @@
 -- Module psa, the ground: workspaces and who may see them, rules for every table, customers, roles, integer money.
+-- Locks: none on existing tables.
 -- Units everywhere: money is bigint minor units with a currency, work is integer minutes, percentages are basis points
 -- (10000 = 100 %), allocation is permille of a person's own calendar (1000 = full time), ranges are half-open.
 

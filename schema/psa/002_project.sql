@@ -1,4 +1,5 @@
 -- Module psa, projects: projects, their tasks and milestones, and what must be done before what.
+-- Locks: SHARE ROW EXCLUSIVE on psa.currencies, psa.customers, psa.roles, psa.workspaces while the foreign keys are made.
 
 create table psa.projects (
 	workspace_id uuid not null references psa.workspaces on delete cascade,

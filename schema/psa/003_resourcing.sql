@@ -1,4 +1,5 @@
 -- Module psa, resourcing: people, their skills, working hours and leave, and what they are booked for.
+-- Locks: SHARE ROW EXCLUSIVE on psa.projects, psa.roles, psa.tasks, psa.workspaces while the foreign keys are made.
 
 create table psa.calendars (
 	workspace_id uuid not null references psa.workspaces on delete cascade,

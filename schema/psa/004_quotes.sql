@@ -1,4 +1,5 @@
 -- Module psa, quotes: price lists with rates, and quotes whose every amount the database computes in whole numbers.
+-- Locks: SHARE ROW EXCLUSIVE on psa.currencies, psa.customers, psa.projects, psa.roles, psa.tax_codes, psa.workspaces while the foreign keys are made.
 
 create table psa.price_lists (
 	workspace_id uuid not null references psa.workspaces on delete cascade,
