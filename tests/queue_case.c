@@ -115,7 +115,8 @@ bool case_finish_open(struct arena *a, struct queue_side *side, int64_t id, stru
 	const char *versions = arena_printf(a, "{%ld}", (long)side->held[id].version);
 	struct pg_rows ended;
 	struct pg_step step = { &sql_finish, PG_ARGS(PG(ids), PG(versions), PG("{completed}"), PG("{completed}"),
-		PG("{\"{}\"}"), PG("{NULL}"), PG("{NULL}"), PG("{quotes}"), PG("{0}"), PG("{0}"), PG("{0}"), PG("{0}")), &ended };
+		PG("{\"{}\"}"), PG("{NULL}"), PG("{NULL}"), PG("{quotes}"), PG("{0}"), PG("{0}"), PG("{0}"),
+			PG("{0}")), &ended };
 	return pg_begin(side->db, a, &step, 1, deadline_in(CASE_MS), e) && (ended.n == 1 ||
 		FAIL(e, ERR_FENCE, "fence_lost", "request %ld was not owned", (long)id));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The exchange: many ends and a claim in one transaction, in which the ends that are not ours any more cost the others nothing. */
+/* The exchange: many ends and a claim in one transaction; ends that are not ours any more cost the others nothing. */
 #include "clock.h"
 #include "loop.h"
 #include "queue_case.h"
@@ -8,7 +8,8 @@
 
 static struct queue_end end_of(const struct queue_request *r)
 {
-	return (struct queue_end){ .request = r, .completed = true, .phase = "completed", .result = "{\"answer\": \"done\"}",
+	return (struct queue_end){ .request = r, .completed = true, .phase = "completed", .result = "{\"answer\": "
+		"\"done\"}",
 		.agent = "quotes", .tokens = { 1, 2, 3, 4 } };
 }
 
@@ -44,7 +45,8 @@ static bool exchange(struct arena *a, struct queue_side *side, const int64_t *id
 		ends[i] = end_of(&side->held[ids[i]]);
 		row_of(rows, &side->held[ids[i]]);
 	}
-	if (!queue_exchange(side->db, a, ends, n, rows, most ? &wish : NULL, deadline_in(CASE_MS), &ended, &n_ended, &t->got, e))
+	if (!queue_exchange(side->db, a, ends, n, rows, most ? &wish : NULL, deadline_in(CASE_MS), &ended,
+		&n_ended, &t->got, e))
 		return false;
 	t->ended = ids_of(a, ended, n_ended);
 	t->claimed = "";
@@ -62,12 +64,14 @@ LOOP_TEST(of_many_ends_only_those_that_lost_their_fence_are_missing_and_their_ro
 	CHECK_EQ_S(case_claim(a, &c.one, 10), "1,2,3,4,5,6");
 	CHECK_EQ_S(case_release(a, &c.one, 2), "ok");                     /* ready again */
 	CHECK_SQL(c.owner, "delete from agent_requests where id = 4", "(null)");
-	CHECK_SQL(c.owner, "update agent_requests set version = 7 where id = 5", "(null)"); /* rescued, and runs elsewhere */
+	CHECK_SQL(c.owner, "update agent_requests set version = 7 where id = 5", "(null)"); /* rescued,
+		and runs elsewhere */
 	REQUIRE_OK(exchange(a, &c.one, (int64_t[]){ 6, 5, 4, 3, 2, 1 }, 6, 0, &t, e));
 	CHECK_EQ_S(t.ended, "1,3,6");
 	CHECK_SQL(c.owner, "select string_agg(id || phase || input_tokens, ' ' order by id) from agent_requests",
 		"1completed1 2ready1 3completed1 5running0 6completed1");
-	CHECK_SQL(c.owner, "select string_agg(request_id || message, ' ' order by request_id) from agent_logs", "1done 3done 6done");
+	CHECK_SQL(c.owner, "select string_agg(request_id || message, ' ' order by request_id) from agent_logs",
+		"1done 3done 6done");
 	REQUIRE_OK(exchange(a, &c.one, (int64_t[]){ 1, 2 }, 2, 0, &t, e)); /* sent again: nothing happens twice */
 	CHECK_EQ_S(t.ended, "");
 	CHECK_SQL(c.owner, "select count(*) from agent_logs", "3");
@@ -88,7 +92,8 @@ LOOP_TEST(the_ends_are_seen_by_the_claim_of_the_same_trip)
 	REQUIRE_OK(exchange(a, &c.one, (int64_t[]){ 1, 2 }, 2, 10, &t, e));
 	CHECK_EQ_S(t.ended, "1,2");
 	CHECK_EQ_S(t.claimed, "3");
-	CHECK_SQL(c.owner, "select count(distinct xmin::text) from agent_requests where id <= 3", "1"); /* one transaction */
+	CHECK_SQL(c.owner, "select count(distinct xmin::text) from agent_requests where id <= 3", "1");
+		/* one transaction */
 	CHECK_ROW(4, "phase, blocked_on", "blocked session");
 }
 
@@ -111,7 +116,8 @@ LOOP_TEST(both_children_of_a_parent_in_one_trip_bring_it_back)
 	struct trip t = { 0 };
 	case_ask(a, c.owner, "", "");
 	CHECK_EQ_S(case_claim(a, &c.one, 10), "1");
-	CHECK_EQ_S(case_spawn(a, &c.one, 1, "[{\"type\": \"quotes\", \"request\": \"x\", \"after\": []}, {\"type\": \"quotes\", "
+	CHECK_EQ_S(case_spawn(a, &c.one, 1, "[{\"type\": \"quotes\", \"request\": \"x\", \"after\": []}, {\"type\": "
+		"\"quotes\", "
 		"\"request\": \"y\", \"after\": []}]"), "ok");
 	CHECK_EQ_S(case_claim(a, &c.one, 10), "2,3");
 	REQUIRE_OK(exchange(a, &c.one, (int64_t[]){ 3, 2 }, 2, 10, &t, e));
@@ -129,11 +135,14 @@ LOOP_TEST(a_trip_that_fails_leaves_nothing_behind)
 	for (int id = 1; id <= 3; id++)
 		case_ask(a, c.owner, "", "");
 	CHECK_EQ_S(case_claim(a, &c.one, 2), "1,2");
-	CHECK_SQL(c.owner, "create function no() returns trigger language plpgsql as $$ begin raise 'not this'; end $$; create trigger no "
-		"before update on agent_requests for each row when (new.id = 2 and new.status = 'completed') execute function no()", "(null)");
+	CHECK_SQL(c.owner, "create function no() returns trigger language plpgsql as $$ begin raise 'not this'; end "
+		"$$; create trigger no "
+		"before update on agent_requests for each row when (new.id = 2 and new.status = 'completed') execute "
+			"function no()", "(null)");
 	CHECK(!exchange(a, &c.one, (int64_t[]){ 1, 2 }, 2, 10, &t, e));
 	CHECK(strstr(e->msg, "not this"));
-	CHECK_SQL(c.owner, "select string_agg(phase, ' ' order by id) || (select count(*) from agent_logs) from agent_requests",
+	CHECK_SQL(c.owner, "select string_agg(phase, ' ' order by id) || (select count(*) from agent_logs) from "
+		"agent_requests",
 		"running running ready0");
 	REQUIRE_OK(exchange(a, &c.one, (int64_t[]){ 1 }, 1, 10, &t, e));
 	CHECK_EQ_S(t.claimed, "3");

@@ -5,8 +5,8 @@
 
 #define SLOW_WORDS(times) \
 	"replies:\n  - pace: 20ms\n    chunk: 4\n    reply: [ { text: 'slow word ', repeat: " #times " } ]\n"
-#define CLAIM_WAITS \
-	"select count(*) > 0 from pg_stat_activity where wait_event_type = 'Lock' and query like '%drover.claim%'"
+#define TRIP_WAITS \
+	"select count(*) > 0 from pg_stat_activity where wait_event_type = 'Lock' and query ~ 'drover.claim|set wants_wake'"
 #define RUNNING "select count(*) from agent_requests where phase = 'running'"
 
 /* Until the query gives what is wanted. */
@@ -19,8 +19,10 @@ static bool wait_for(struct arena *a, struct rig *r, const char *sql, const char
 }
 
 #define NOT_THIS \
-	"create function public.no() returns trigger language plpgsql as $$ begin raise 'not this'; end $$; create trigger no " \
-	"before update on public.agent_requests for each row when (new.id = %ld and new.status = 'completed') execute function " \
+	"create function public.no() returns trigger language plpgsql as $$ begin raise 'not this'; end $$; create " \
+		"trigger no " \
+	"before update on public.agent_requests for each row when (new.id = %ld and new.status = 'completed') " \
+		"execute function " \
 	"public.no(); select 1"
 
 /* Three runs end while a claim is held up, so that their ends go out together; one is refused. */
@@ -35,7 +37,7 @@ RIG_TEST(an_end_that_is_refused_does_not_stop_those_that_travel_with_it, SLOW_WO
 	CHECK_EQ_S(rig_sql(a, r, NOT_THIS, ids[1]), "1");
 	CHECK_SQL(other, "begin; select id from drover.workers for update; select 1", "1");
 	ids[3] = rig_ask(a, r, "quotes", "y");
-	REQUIRE_OK(wait_for(a, r, CLAIM_WAITS, "t", e));
+	REQUIRE_OK(wait_for(a, r, TRIP_WAITS, "t", e));
 	CHECK(loop_sleep(2000, e)); /* all three are over */
 	CHECK_SQL(r->owner, RUNNING, "3");
 	CHECK_SQL(other, "commit; select 1", "1");
@@ -68,7 +70,8 @@ RIG_TEST(ends_are_written_while_a_drain_claims_nothing_more, SLOW_WORDS(20))
 	REQUIRE_OK(group_start(&g, "stop", stop, r, e));
 	REQUIRE_OK(group_wait(&g, NEVER_MS, e));
 	CHECK_FATE(first, "completed 1");
-	CHECK_SQL(r->owner, arena_printf(a, "select phase || attempt || version from agent_requests where id = %s", second), "completed11");
+	CHECK_SQL(r->owner, arena_printf(a, "select phase || attempt || version from agent_requests where id = %s",
+		second), "completed11");
 	CHECK_SQL(r->owner, phase, "ready");
 	CHECK_SQL(r->owner, arena_printf(a, "select version from agent_requests where id = %s", third), "0");
 	CHECK_SQL(r->owner, "select count(*) from drover.workers", "0");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Fair order: each tenant has its turn. And the floor: what a claim may pass over, and how it hears of what comes back. */
+/* Fair order: each tenant has its turn. The floor: what a claim may pass over, and how it hears of what comes back. */
 #include "clock.h"
 #include "loop.h"
 #include "queue_case.h"
@@ -9,7 +9,8 @@
 #define ASK(n, space, times) "insert into agent_requests (workspace_id, type, request) select " SPACE(space) \
 	", 'quotes', 'x' from generate_series(1, " #times ") n, generate_series(1, " #n ") t"
 /* How many of each tenant run, by name: "01 4, 02 3". */
-#define RUNNING "select string_agg(who || ' ' || n, ', ' order by who) from (select coalesce(right(workspace_id::text, 2), " \
+#define RUNNING "select string_agg(who || ' ' || n, ', ' order by who) from (select " \
+	"coalesce(right(workspace_id::text, 2), " \
 	"'server') as who, count(*) as n from agent_requests where phase = 'running' group by 1) t"
 
 static const char *claim_fairly(struct arena *a, struct queue_case *c, int max, const char **last)
@@ -47,10 +48,12 @@ LOOP_TEST(weights_divide_a_claim)
 LOOP_TEST(users_without_a_workspace_are_tenants_and_so_is_the_server)
 {
 	QUEUE_CASE;
-	CHECK_SQL(c.owner, "insert into agent_requests (user_id, type, request) select u, 'quotes', 'x' from (values ('" USER_A
+	CHECK_SQL(c.owner, "insert into agent_requests (user_id, type, request) select u, 'quotes', 'x' from "
+		"(values ('" USER_A
 		"'::uuid, 100), ('" USER_B "', 10), (null, 10)) v (u, n), generate_series(1, v.n)", "(null)");
 	CHECK(strspn(claim_fairly(a, &c, 9, NULL), "0123456789,"));
-	CHECK_SQL(c.owner, "select string_agg(u || n, ' ' order by u) from (select coalesce(left(user_id::text, 1), 'server') as u, "
+	CHECK_SQL(c.owner, "select string_agg(u || n, ' ' order by u) from (select coalesce(left(user_id::text, 1), "
+		"'server') as u, "
 		"count(*) as n from agent_requests where phase = 'running' group by 1) t", "a3 b3 server3");
 }
 
@@ -60,10 +63,12 @@ static void check_turns(struct arena *a, struct queue_case *c, int tenants, int 
 	const char *last = NULL;
 	CHECK_SQL(c->owner, "truncate agent_requests restart identity", "(null)");
 	CHECK_SQL(c->owner, arena_printf(a, "insert into agent_requests (workspace_id, type, request) select " SPACE("n")
-		", 'quotes', 'x' from generate_series(1, %d) n, generate_series(1, case when n = 1 then 500 else 20 end)", tenants),
+		", 'quotes', 'x' from generate_series(1, %d) n, generate_series(1, case when n = 1 then 500 else 20 "
+			"end)", tenants),
 		"(null)");
 	if (server)
-		CHECK_SQL(c->owner, "insert into agent_requests (type, request) select 'quotes', 'x' from generate_series(1, 20)", "(null)");
+		CHECK_SQL(c->owner, "insert into agent_requests (type, request) select 'quotes', 'x' from "
+			"generate_series(1, 20)", "(null)");
 	for (int round = 1; round <= 3; round++) {
 		int claims = (tenants + server + batch - 1) / batch;
 		for (int i = 0; i < claims; i++)
@@ -93,7 +98,8 @@ LOOP_TEST(the_servers_own_requests_have_their_turn_among_many_tenants)
 LOOP_TEST(priorities_go_before_fairness)
 {
 	QUEUE_CASE;
-	CHECK_SQL(c.owner, ASK(1, "1", 8) ";" ASK(1, "2", 8) "; update agent_requests set priority = 5 where id <= 8", "(null)");
+	CHECK_SQL(c.owner, ASK(1, "1", 8) ";" ASK(1, "2", 8) "; update agent_requests set priority = 5 where id <= "
+		"8", "(null)");
 	CHECK_EQ_S(claim_fairly(a, &c, 6, NULL), "1,2,3,4,5,6");
 	CHECK_EQ_S(claim_fairly(a, &c, 6, NULL), "7,8,9,10,11,12");
 }
@@ -136,7 +142,8 @@ LOOP_TEST(fair_order_keeps_sessions_and_limits)
 
 static const char *claim_above(struct arena *a, struct queue_case *c, int64_t priority, int64_t id)
 {
-	return case_claim_as(a, &c->one, (struct queue_wish){ .max = 20, .floor_priority = priority, .floor_id = id }, NULL);
+	return case_claim_as(a, &c->one, (struct queue_wish){ .max = 20, .floor_priority = priority,
+		.floor_id = id }, NULL);
 }
 
 LOOP_TEST(a_floor_passes_over_nothing_but_what_came_before_it_in_its_own_priority)
@@ -204,7 +211,8 @@ static void retry_when_due(struct arena *a, struct queue_case *c)
 
 static void schedule_when_due(struct arena *a, struct queue_case *c)
 {
-	CHECK_SQL(c->owner, "insert into agent_requests (type, request, phase, run_at) values ('quotes', 'x', 'scheduled', now())",
+	CHECK_SQL(c->owner, "insert into agent_requests (type, request, phase, run_at) values ('quotes', 'x', "
+		"'scheduled', now())",
 		"(null)");
 	int64_t returns = case_returns(a, c);
 	CHECK_EQ_S(case_maintain(a, &c->two), "moved 1");
@@ -234,7 +242,8 @@ static void leave(struct arena *a, struct queue_case *c)
 	CHECK(queue_register(c->one.db, &c->one.worker, deadline_in(CASE_MS), &e));
 }
 
-#define TWO "[{\"type\": \"quotes\", \"request\": \"x\", \"after\": []}, {\"type\": \"quotes\", \"request\": \"y\", \"after\": [0]}]"
+#define TWO "[{\"type\": \"quotes\", \"request\": \"x\", \"after\": []}, {\"type\": \"quotes\", \"request\": " \
+	"\"y\", \"after\": [0]}]"
 
 /* Its sibling, then its parent. */
 static void children_end(struct arena *a, struct queue_case *c)
@@ -297,11 +306,13 @@ static void everything_is_paused(struct arena *a, struct queue_case *c)
 
 static void sweeps(struct arena *a, struct queue_case *c)
 {
-	CHECK_SQL(c->owner, "insert into agent_requests (type, request, phase, blocked_on) values ('quotes', 'x', 'blocked', 'session'), "
+	CHECK_SQL(c->owner, "insert into agent_requests (type, request, phase, blocked_on) values ('quotes', 'x', "
+		"'blocked', 'session'), "
 		"('quotes', 'x', 'blocked', 'type:quotes')", "(null)");
 	for (int64_t id = 2; id <= 3; id++) {
 		int64_t returns = case_returns(a, c);
-		CHECK_SQL(c->two.db, id == 2 ? "select unparked from drover.sweep_sessions('00000000-0000-0000-0000-000000000000', 100)"
+		CHECK_SQL(c->two.db, id == 2 ? "select unparked from "
+			"drover.sweep_sessions('00000000-0000-0000-0000-000000000000', 100)"
 			: "select unparked from drover.sweep_parked('', 100, '{}')", "1");
 		CHECK_EQ_S(case_state(a, c, id), "queued ready");
 		CHECK(case_returns(a, c) > returns);
@@ -312,7 +323,8 @@ LOOP_TEST(whatever_comes_back_tells_those_who_hold_a_floor)
 {
 	static const struct { const char *name; void (*act)(struct arena *, struct queue_case *); bool back; } ways[] = {
 		{ "nothing", nothing, false }, { "release", release, true }, { "retry", fail_and_retry, true },
-		{ "retry when due", retry_when_due, true }, { "schedule when due", schedule_when_due, true }, { "rescue", rescue_dead, true },
+		{ "retry when due", retry_when_due, true }, { "schedule when due", schedule_when_due, true },
+			{ "rescue", rescue_dead, true },
 		{ "give back", give_back, true }, { "leave", leave, true }, { "children end", children_end, true },
 		{ "child deleted", child_is_deleted, true }, { "child cancelled", child_is_cancelled, true },
 		{ "session free", session_is_free, true }, { "limit lifted", limit_is_lifted, true },

@@ -42,7 +42,8 @@ RIG_TEST(an_end_that_is_refused_while_a_claim_is_under_way_is_not_forgotten, SLO
 	REQUIRE_OK(wait_mid_stream(a, r, id, e));
 	CHECK_SQL(other, "begin; select id from drover.workers for update; select 1", "1");
 	int64_t later = rig_ask(a, r, "quotes", "y");
-	REQUIRE_OK(wait_for(a, r, BLOCKED_AT("drover.claim"), e));
+	REQUIRE_OK(wait_for(a, r, "select count(*) > 0 from pg_stat_activity where wait_event_type = 'Lock' and "
+		"query ~ 'drover.claim|set wants_wake'", e));
 	CHECK_SQL(r->owner, "revoke execute on function drover.finish from drover_worker; select 1", "1");
 	CHECK(loop_sleep(2000, e)); /* the run is over, and waits for the claim to come back */
 	CHECK_SQL(other, "commit; select 1", "1");

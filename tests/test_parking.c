@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Parking: who waits for the session stands out of the claim's way, and comes back the moment the one before has ended. */
+/* Parking: who waits for the session stands out of the claim's way until the one before has ended. */
 #include "clock.h"
 #include "loop.h"
 #include "queue_case.h"
 
 #define IN_A "session_id", "'" SESSION_A "'"
 #define IN_B "session_id", "'" SESSION_B "'"
-#define PARKED_FOR_NOTHING "select count(*) from agent_requests r where r.phase = 'blocked' and r.blocked_on = 'session' and " \
-	"not exists (select from agent_requests b where b.session_id = r.session_id and b.parent_id is null and b.id <> r.id " \
-	"and (b.status = 'processing' or b.status = 'queued' and b.phase <> 'scheduled' and b.id < r.id))"
+#define PARKED_FOR_NOTHING \
+	"select count(*) from agent_requests r where r.phase = 'blocked' and r.blocked_on = 'session' and not exists (" \
+	"select from agent_requests b where b.session_id = r.session_id and b.parent_id is null and b.id <> r.id and " \
+	"(b.status = 'processing' or b.status = 'queued' and b.phase <> 'scheduled' and b.id < r.id))"
 
 /* 1 of session A runs, 2 waits for it. */
 static void park_one(struct arena *a, struct queue_case *c)
 {
-	CHECK_SQL(c->owner, "truncate agent_requests restart identity; delete from drover.cancels; select nextval('drover.returns') > 0",
+	CHECK_SQL(c->owner, "truncate agent_requests restart identity; delete from drover.cancels; select "
+		"nextval('drover.returns') > 0",
 		"t");
 	CHECK_EQ_I(case_ask(a, c->owner, "session_id, supersede_key", "'" SESSION_A "', 'k'"), 1);
 	CHECK_EQ_I(case_ask(a, c->owner, IN_A), 2);
@@ -56,7 +58,8 @@ static const char *stop_and_release(struct arena *a, struct queue_case *c)
 
 static const char *delete_running(struct arena *a, struct queue_case *c)
 {
-	return strcmp(test_ask(a, c->owner, "delete from agent_requests where id = 1"), "(null)") == 0 ? "ok" : "not deleted";
+	return strcmp(test_ask(a, c->owner, "delete from agent_requests where id = 1"), "(null)") == 0 ? "ok"
+		: "not deleted";
 }
 
 static const char *delete_waiting(struct arena *a, struct queue_case *c)
@@ -234,7 +237,8 @@ LOOP_TEST(a_finish_waits_for_who_is_being_parked_behind_it_and_brings_it_back)
 
 LOOP_TEST(a_cancel_and_a_deletion_wait_for_who_is_being_parked_behind_and_bring_it_back)
 {
-	static const struct { bool waiting; const char *sql, *said; } ends[] = { { true, CANCEL, "t" }, { true, DELETE, "1" },
+	static const struct { bool waiting; const char *sql, *said; } ends[] = { { true, CANCEL, "t" }, { true,
+		DELETE, "1" },
 		{ false, DELETE, "1" } };
 	QUEUE_CASE;
 	for (size_t i = 0; i < COUNT(ends); i++) {
@@ -306,7 +310,8 @@ LOOP_TEST(who_is_claimed_while_the_one_before_ends_goes_on)
 	struct end end = { .c = &c };
 	park_one(a, &c);
 	struct pg *other = test_connect(a, c.db.owner_url, e);
-	CHECK_SQL(other, "begin; update agent_requests set session_id = '" SESSION_B "', status = 'processing', phase = 'running', "
+	CHECK_SQL(other, "begin; update agent_requests set session_id = '" SESSION_B "', status = 'processing', "
+		"phase = 'running', "
 		"blocked_on = null, version = 1 where id = 2 returning 1", "1");
 	REQUIRE_OK(group_start(&g, "end", finish_later, &end, e));
 	CHECK(case_blocked(a, &c, 1));
@@ -338,7 +343,8 @@ static bool end_somehow(struct arena *a, struct queue_side *side, const struct q
 	case 1:
 		return queue_retry_later(side->db, a, r, 0, &why, &none, log_batch_new(a), deadline_in(CASE_MS), &e);
 	case 2:
-		test_ask(a, side->db, arena_printf(a, "select drover.end_request(%ld, 'cancelled', 'x', 'x')", (long)r->id + 7));
+		test_ask(a, side->db, arena_printf(a, "select drover.end_request(%ld, 'cancelled', 'x', 'x')",
+			(long)r->id + 7));
 	}
 	return queue_finish(side->db, a, &end, log_batch_new(a), deadline_in(CASE_MS), &e);
 }
@@ -356,7 +362,8 @@ static bool work(void *arg, struct err *e)
 			return false;
 		for (size_t i = 0; i < n; i++)
 			x->failures += !end_somehow(a, x->side, &all[i]);
-		test_ask(a, x->side->db, "update public.agent_requests set phase = 'ready' where id = any (array(select id from "
+		test_ask(a, x->side->db, "update public.agent_requests set phase = 'ready' where id = any (array(select "
+			"id from "
 			"public.agent_requests where phase = 'retry_wait' for update skip locked))");
 		if (str_to_i64(str_of(test_ask(a, x->side->db, PARKED_FOR_NOTHING)), &orphans))
 			x->orphans += orphans > 0;
@@ -390,7 +397,8 @@ LOOP_TEST(an_orphan_made_by_hand_is_found_by_the_sweep_and_by_nothing_else)
 	CHECK_EQ_I(case_ask(a, c.owner, IN_A), 1);
 	CHECK_EQ_I(case_ask(a, c.owner, IN_B), 2);
 	CHECK_EQ_I(case_ask(a, c.owner, IN_B), 3);
-	CHECK_SQL(c.owner, "update agent_requests set phase = 'blocked', blocked_on = 'session' where id in (1, 3)", "(null)");
+	CHECK_SQL(c.owner, "update agent_requests set phase = 'blocked', blocked_on = 'session' where id in (1, "
+		"3)", "(null)");
 	CHECK_SQL(c.owner, PARKED_FOR_NOTHING, "1");
 	CHECK_EQ_S(case_claim(a, &c.one, 10), "2");
 	CHECK_SQL(c.two.db, "select unparked || coalesce(next_session::text, '') from drover.sweep_sessions("
@@ -398,7 +406,8 @@ LOOP_TEST(an_orphan_made_by_hand_is_found_by_the_sweep_and_by_nothing_else)
 	CHECK_STATE(3, "queued blocked");
 	CHECK_EQ_S(case_claim(a, &c.one, 10), "1");
 	CHECK_SQL(c.owner, "delete from agent_requests where id = 1", "(null)");
-	CHECK_SQL(c.owner, "alter table agent_requests disable trigger user; delete from agent_requests where id = 2; alter table "
+	CHECK_SQL(c.owner, "alter table agent_requests disable trigger user; delete from agent_requests where id = "
+		"2; alter table "
 		"agent_requests enable trigger user", "(null)");
 	CHECK_EQ_S(case_claim(a, &c.one, 10), "");
 	CHECK_EQ_S(case_maintain(a, &c.two), "moved 0");

@@ -339,7 +339,8 @@ LOOP_TEST(children_end_with_their_parent_and_a_late_one_does_not_revive_it)
 	CHECK_EQ_S(case_cancel(a, c.two.db, 1), "t");
 	CHECK_STATE(1, "processing waiting_children"); /* until the last of them has stopped */
 	CHECK_STATE(2, "processing running");
-	CHECK_SQL(c.owner, "select string_agg(request_id || phase, ' ' order by 1) from drover.cancels", "1cancelled 2cancelled");
+	CHECK_SQL(c.owner, "select string_agg(request_id || phase, ' ' order by 1) from drover.cancels",
+		"1cancelled 2cancelled");
 	CHECK_STATE(3, "failed cancelled");
 	CHECK_STATE(4, "failed cancelled");
 	CHECK_EQ_S(case_claim(a, &c.one, 10), "");
@@ -455,7 +456,8 @@ static void end_every_way(struct arena *a, struct queue_case *c)
 	CHECK_EQ_S(case_stop(a, &c->one, 5), "ok");
 	CHECK_STATE_OF(5, "failed superseded");
 	CHECK_STATE_OF(4, "failed superseded");
-	CHECK_SQL(c->owner, "delete from agent_requests where id = 8", "(null)"); /* the newest would not let it come again */
+	CHECK_SQL(c->owner, "delete from agent_requests where id = 8", "(null)");
+		/* the newest would not let it come again */
 	retry(a, c, 1, true);
 }
 

@@ -207,9 +207,12 @@ static void spawn_two(struct arena *a, struct queue_case *c)
 }
 
 /* The end of child 2 has locked its row and stops before its parent. */
-#define GATE "alter function drover.free_waiting(bigint) rename to free_waiting_behind; create function drover.free_waiting(" \
-	"ended bigint) returns void language plpgsql as $$ begin if ended = 2 then perform pg_advisory_xact_lock_shared(1); " \
-	"end if; perform drover.free_waiting_behind(ended); end $$; grant execute on function drover.free_waiting(bigint) to " \
+#define GATE "alter function drover.free_waiting(bigint) rename to free_waiting_behind; create function " \
+	"drover.free_waiting(" \
+	"ended bigint) returns void language plpgsql as $$ begin if ended = 2 then perform " \
+		"pg_advisory_xact_lock_shared(1); " \
+	"end if; perform drover.free_waiting_behind(ended); end $$; grant execute on function " \
+		"drover.free_waiting(bigint) to " \
 	"drover_worker"
 
 static const char *finish_one(struct arena *a, struct queue_side *side, int64_t id)
@@ -245,7 +248,8 @@ LOOP_TEST(a_child_that_is_deleted_while_its_sibling_ends_frees_the_parent)
 {
 	QUEUE_CASE;
 	struct group g = { 0 };
-	struct case_later delete = { .db = test_connect(a, c.db.owner_url, e), .sql = "delete from agent_requests where id = 3" };
+	struct case_later delete = { .db = test_connect(a, c.db.owner_url, e), .sql = "delete from agent_requests "
+		"where id = 3" };
 	spawn_two(a, &c);
 	REQUIRE_OK(case_finish_open(a, &c.one, 2, e));
 	REQUIRE_OK(group_start(&g, "delete", case_run_later, &delete, e));

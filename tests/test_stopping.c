@@ -52,7 +52,8 @@ LOOP_TEST(a_cancel_while_the_claim_is_under_way_is_heard_by_who_claimed)
 {
 	QUEUE_CASE;
 	struct group g = { 0 };
-	struct case_later cancel = { .db = c.two.db, .sql = "select drover.end_request(1, 'cancelled', 'cancelled', 'enough')" };
+	struct case_later cancel = { .db = c.two.db, .sql = "select drover.end_request(1, 'cancelled', 'cancelled', "
+		"'enough')" };
 	case_ask(a, c.owner, "", "");
 	REQUIRE_OK(case_claim_open(a, &c.one, 10, NULL, e));
 	REQUIRE_OK(group_start(&g, "cancel", case_run_later, &cancel, e));
@@ -156,7 +157,8 @@ static void family(struct arena *a, struct queue_case *c)
 static void check_over(struct arena *a, struct queue_case *c, const char *of_child)
 {
 	CHECK_EQ_S(case_state(a, c, 3), of_child);
-	CHECK_SQL(c->owner, "select concat_ws(' ', phase, error, waits_on, finished_at is not null) from agent_requests where id = 1",
+	CHECK_SQL(c->owner, "select concat_ws(' ', phase, error, waits_on, finished_at is not null) from "
+		"agent_requests where id = 1",
 		"cancelled cancelled 0 t");
 	CHECK_SQL(c->owner, TOLD, "");
 	CHECK_EQ_S(case_claim(a, &c->two, 10), "2");

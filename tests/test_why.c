@@ -130,8 +130,7 @@ static const char *const acts[] = {
 	"update agent_requests set run_at = now() where phase = 'scheduled'; select "
 	"drover.upkeep(1000, '', "
 	"'00000000-0000-0000-0000-000000000000', '{}')",
-	"update drover.workers set lease_until = now() + case when random() < 0.3 then -interval "
-	"'1 second' else interval '1 hour' end",
+	"update drover.workers set lease_until = now() + interval '1 hour' - (random() < 0.3)::integer * interval '2 hours'",
 };
 static const char *const default_limits[] = { "{}", "{}", "{\"type\": 2}", "{\"all\": 4, \"user\": 1}" };
 

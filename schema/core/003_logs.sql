@@ -104,10 +104,10 @@ begin
 	if not exists (select from gone) then -- a statement that deletes nothing: the last of these
 		return null;
 	end if;
-	delete from public.agent_logs l using gone where l.request_id = gone.id;
-	delete from public.agent_turns t using gone where t.request_id = gone.id;
-	delete from public.tool_executions x using gone where x.request_id = gone.id;
-	delete from public.agent_requests r using gone where r.parent_id = gone.id;
+	delete from public.agent_logs l where l.request_id = any (array(select g.id from gone g));
+	delete from public.agent_turns t where t.request_id = any (array(select g.id from gone g));
+	delete from public.tool_executions x where x.request_id = any (array(select g.id from gone g));
+	delete from public.agent_requests r where r.parent_id = any (array(select g.id from gone g));
 	return null;
 end
 $$;

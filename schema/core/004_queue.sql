@@ -129,7 +129,7 @@ comment on function drover.last_seq(bigint) is 'The seq of a request''s last log
 create function drover.free_waiting(ended bigint) returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
 	child record;
-	now_ready boolean;
+	last_child boolean;
 begin
 	select r.parent_id, r.agents_involved into child from public.agent_requests r where r.id = ended;
 	if child.parent_id is null then
@@ -140,12 +140,13 @@ begin
 		set waits_on = s.waits_on - 1, phase = case when s.waits_on <= 1 then 'ready' else s.phase end
 		where s.parent_id = child.parent_id and ended = any (s.depends_on) and s.phase = 'waiting_dependencies';
 	update public.agent_requests p
-		set waits_on = p.waits_on - 1, phase = case when p.waits_on <= 1 then 'ready' else p.phase end,
+		set waits_on = p.waits_on - 1,
+			phase = case when p.waits_on <= 1 and not exists (select from drover.cancels c where c.request_id = p.id) then 'ready' else p.phase end,
 			agents_involved = p.agents_involved || (select coalesce(array_agg(a), '{}') from unnest(child.agents_involved) a
 				where a <> all (p.agents_involved))
 		where p.id = child.parent_id and p.phase = 'waiting_children'
-		returning p.phase = 'ready' into now_ready;
-	if now_ready then
+		returning p.waits_on = 0 into last_child;
+	if last_child then
 		perform drover.end_request(c.request_id, c.phase, c.code, c.why) from drover.cancels c where c.request_id = child.parent_id;
 	end if;
 	perform drover.wake();
@@ -208,7 +209,7 @@ begin
 	end if;
 	update public.agent_requests r set phase = 'ready', blocked_on = null
 		where r.id = any (array(select h from drover.parked_heads(sessions) h))
-			and r.phase = 'blocked' and r.blocked_on = 'session'; -- still, after a wait for its lock
+			and coalesce(r.blocked_on, '') = 'session'; -- still, after a wait for its lock
 	get diagnostics n = row_count;
 	if n > 0 then
 		perform nextval('drover.returns');

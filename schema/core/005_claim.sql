@@ -203,25 +203,27 @@ declare
 	first smallint;
 begin
 	select r.priority into first from public.agent_requests r where r.phase = 'ready' order by r.priority, r.id limit 1;
-	-- jumps from tenant to tenant in the index, round the circle once
+	-- jumps from tenant to tenant in the index, round the circle once; nobody is its lowest point
 	with recursive line as (
-		select null::uuid as tenant, coalesce(after_tenant, nobody) as at, 0 as n, false as wrapped
+		select null::uuid as tenant, coalesce(after_tenant, nobody) as at, after_tenant is null as at_too, 0 as n, false as wrapped
 		union all
-		select next.tenant, coalesce(next.tenant, nobody), line.n + 1, line.wrapped or next.tenant is null
+		select next.tenant, coalesce(next.tenant, nobody), next.tenant is null, line.n + 1, line.wrapped or next.tenant is null
 		from line cross join lateral (
-			select (select coalesce(r.workspace_id, r.user_id, '00000000-0000-0000-0000-000000000000') from public.agent_requests r
-				where r.phase = 'ready' and r.priority = first
-					and coalesce(r.workspace_id, r.user_id, '00000000-0000-0000-0000-000000000000') > line.at
-				order by r.priority, coalesce(r.workspace_id, r.user_id, '00000000-0000-0000-0000-000000000000') limit 1) as tenant) next
-		where line.n <= at_most and not (line.wrapped and (next.tenant is null or next.tenant > coalesce(after_tenant, nobody)))
+			select coalesce(
+				case when line.at_too then (select line.at from public.agent_requests r
+					where r.phase = 'ready' and r.priority = first
+						and coalesce(r.workspace_id, r.user_id, '00000000-0000-0000-0000-000000000000') = line.at limit 1) end,
+				(select coalesce(r.workspace_id, r.user_id, '00000000-0000-0000-0000-000000000000') from public.agent_requests r
+					where r.phase = 'ready' and r.priority = first
+						and coalesce(r.workspace_id, r.user_id, '00000000-0000-0000-0000-000000000000') > line.at
+					order by r.priority, coalesce(r.workspace_id, r.user_id, '00000000-0000-0000-0000-000000000000') limit 1)) as tenant) next
+		where line.n <= at_most
+			and not (line.wrapped and (next.tenant is null or after_tenant is null or next.tenant > after_tenant))
 	), tenants as (
-		select t.tenant, t.n, coalesce(max(l.weight), 1) as weight
-		from (select line.tenant, line.n from line where line.tenant is not null
-			union all select nobody, at_most) t
-		left join drover.limits l on l.scope in ('workspace', 'user') and l.key = t.tenant::text
-		where exists (select from public.agent_requests r where r.phase = 'ready' and r.priority = first
-			and coalesce(r.workspace_id, r.user_id, '00000000-0000-0000-0000-000000000000') = t.tenant)
-		group by t.tenant, t.n
+		select t.tenant, min(t.n) as n, coalesce(max(l.weight), 1) as weight
+		from line t left join drover.limits l on l.scope in ('workspace', 'user') and l.key = t.tenant::text
+		where t.tenant is not null
+		group by t.tenant
 	), shares as (
 		select t.tenant, t.n, greatest(at_most * t.weight / sum(t.weight) over (), 1)::integer as share from tenants t
 	), turn as materialized (
@@ -480,7 +482,7 @@ declare
 	n integer;
 begin
 	update public.agent_requests r set phase = 'ready' where r.id = any (array(
-		select q.id from public.agent_requests q where q.phase in ('scheduled', 'retry_wait') and q.run_at <= clock_timestamp()
+		select q.id from public.agent_requests q where q.phase in ('scheduled', 'retry_wait') and q.run_at <= now()
 		order by q.run_at limit at_most for update skip locked));
 	get diagnostics promoted = row_count;
 	if promoted > 0 then
@@ -498,10 +500,11 @@ begin
 	-- void permits, of requests that were deleted, say: some a time, so that thousands that hold cost nothing
 	perform drover.return_permits(array(
 		select distinct p.request_id from (select q.request_id, q.version from drover.permits q
-			where q.request_id >= case when random() < 0.5 then 0
-				else (select min(m.request_id) + floor(random() * (max(m.request_id) - min(m.request_id)))::bigint from drover.permits m) end
+			where q.request_id >= (select case when random() < 0.5 then 0
+				else min(m.request_id) + floor(random() * (max(m.request_id) - min(m.request_id)))::bigint end from drover.permits m)
 			order by q.request_id limit 200) p
-		where not exists (select from public.agent_requests r where r.id = p.request_id and r.version = p.version and r.phase = 'running')));
+		where (select 1 from public.agent_requests r
+				where r.id = p.request_id and r.version = p.version and r.phase = 'running' limit 1) is null));
 	any_dead := exists (select from drover.workers w where w.lease_until <= clock_timestamp());
 	any_ready := exists (select from public.agent_requests r where r.phase = 'ready');
 end

@@ -62,11 +62,11 @@ begin
 		select l.id, l.request_id, l.seq, l."timestamp" < now() - keep as old
 		from public.agent_logs l where l.id > place order by l.id limit at_most
 	), deleted as (
-		delete from public.agent_logs l using rows
-		where l.id = rows.id and rows.old
+		delete from public.agent_logs l
+		where l.id = any (array(select x.id from rows x where x.old))
 			-- a request's next row takes its number from its last one: of those that may still run, the last stays
-			and not exists (select from public.agent_requests r where r.id = rows.request_id
-				and (r.status in ('queued', 'processing') or (r.status = 'failed' and rows.seq = drover.last_seq(r.id))))
+			and not exists (select from public.agent_requests r where r.id = l.request_id
+				and (r.status in ('queued', 'processing') or (r.status = 'failed' and l.seq = drover.last_seq(r.id))))
 		returning 1
 	)
 	select (select count(*) from deleted), count(*), max(rows.id) filter (where rows.old),

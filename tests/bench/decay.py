@@ -11,8 +11,8 @@ READY = ("insert into agent_requests (session_id, type, request) "
          "select md5((n % {1})::text || '{0}')::uuid, 'noop', 'x' from generate_series(1, {2}) n")
 # Ended ones as runs leave them, in the final state at once.
 FINISHED = ("insert into agent_requests (session_id, type, request, status, phase, result, version, attempt, "
-            "created_at, started_at, finished_at) select md5((n / 10)::text)::uuid, 'noop', 'x', 'completed', 'completed', '{{}}', "
-            "1, 1, t, t, t from generate_series({0}, {1}) n, "
+            "created_at, started_at, finished_at) select md5((n / 10)::text)::uuid, 'noop', 'x', 'completed', "
+            "'completed', '{{}}', 1, 1, t, t, t from generate_series({0}, {1}) n, "
             "lateral (select now() - interval '30 days' + n * interval '0.2 s' as t) w")
 CHUNK = 500000
 KEYS = ("finished_10m", "waiting_1m", "held_snapshot", "churn")
@@ -46,7 +46,8 @@ class Table:
 
 class Decay:
     def __init__(self, options):
-        self.cluster = Cluster(autovacuum_naptime="5s")
+        # the disk would hide what the statement costs
+        self.cluster = Cluster(autovacuum_naptime="5s", synchronous_commit="off")
         self.fresh, self.used = Table(self.cluster, "fresh"), Table(self.cluster, "used")
         self.scaled, self.rounds, self.n = options.scaled, options.rounds, options.scaled(200, 40)
 

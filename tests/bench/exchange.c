@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The worker's own statements without the worker: claims and ends in one round trip, as the pool does, but no fibers and
- * no agents. What is between this and the pool is the pool's cost. Serves until SIGTERM.
+ * The worker's own statements without the worker: claims and ends in one round trip, as the pool does, but no fibers
+ * and no agents. What is between this and the pool is the pool's cost. Serves until SIGTERM.
  *   bench_exchange URL BATCH CONNECTIONS    a process a connection; each prints lines "us pid count"
  */
 #include "clock.h"

@@ -75,7 +75,7 @@ def drain(where, commands, jobs):
         for p in processes:
             p.stop()
     seconds = (passed(processes, jobs * TO) - passed(processes, jobs * FROM)) / 1e6
-    return round(jobs * (TO - FROM) / seconds), cpu[0] / jobs * 1e6, cpu[1] / jobs * 1e6
+    return round(jobs * (TO - FROM) / seconds), *(round(used / jobs * 1e6, 1) for used in cpu)
 
 
 # ---- the sides: name, table, commands, share of the backlog ----

@@ -89,6 +89,7 @@ struct trip {
 	struct log_batch *rows;
 	struct queue_wish wish;
 	bool full, undecided;   /* there may be more; look again soon */
+	bool just_told;         /* an insert that was under way meanwhile told nobody */
 };
 
 static void load(struct pool *p, struct arena *a, struct trip *t)
@@ -196,23 +197,28 @@ static bool exchange_and_tell(struct pool *p, struct trip *t, struct err *e)
 	if (!exchange_once(p, t, e))
 		return false;
 	bool room = (int)p->n_runs < p->config->slots;
-	bool wants = room && !t->full && !p->drains && p->config->listen;
+	bool wants = room && !t->full && !p->drains && p->listening;
 	p->woken |= t->full && room;
 	if (wants == p->wants_wake || p->ending)
 		return true;
 	p->woken |= wants;
+	t->just_told = wants;
 	return tell_wants_wake(p, wants, e);
 }
 
-/* Until something has ended or is ready; a session that was just changing is looked at again at once. */
+/* Until something has ended or is ready. A session that was just changing is looked at again at once; and some time
+ * after the word that we want to be told, for an insert that looked before and commits after. */
 static bool wait_for_more(struct pool *p, const struct trip *t, struct err *e)
 {
-	enum { SOON_MS = 5 };
-	int64_t deadline = t->undecided ? clock_ms() + SOON_MS : NEVER_MS;
+	enum { SOON_MS = 5, LATE_MS = 100 };
+	int64_t until = t->undecided ? clock_ms() + SOON_MS : p->look_again_at; /* 0 = NEVER_MS */
 	while (!p->ending && !(p->woken && !p->drains))
-		if (!loop_park(deadline, e))
+		if (!loop_park(until, e))
 			break;
-	p->woken |= t->undecided;
+	if (t->just_told)
+		p->look_again_at = clock_ms() + LATE_MS;
+	else if (p->look_again_at && clock_ms() >= p->look_again_at)
+		p->look_again_at = 0;
 	return !task_cancelled();
 }
 

@@ -70,6 +70,7 @@ struct pool {
 	struct task *server, *exchanger, *flusher, *leaser;
 	bool serving, registered, wants_wake;
 	bool listening;          /* a notification reaches us */
+	int64_t look_again_at;   /* 0 = not before something wakes us */
 	bool woken;              /* there may be work that the last claim did not see */
 	bool ask_now;            /* the next heartbeat has an answer for us */
 	bool told_unknown;       /* somebody was told to stop whom we do not run, yet */

@@ -82,7 +82,7 @@ bool pool_upkeep_loop(void *pool, struct err *e)
 	struct pool *p = pool;
 	int64_t due[COUNT(chores)] = { 0 };
 	for (;;) {
-		int64_t next = NEVER_MS;
+		int64_t next = INT64_MAX;
 		for (size_t i = 0; i < COUNT(chores); i++) {
 			if (due[i] <= clock_ms())
 				run_chore(p, i, &due[i]);
