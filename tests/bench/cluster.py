@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 
-from common import BUILD, HERE, Process, note, sh, wait_for
+from common import BUILD, HERE, Process, note, sh, stop_all, wait_for
 
 # Room enough that no side waits for the disk by accident; commits are as safe as by default.
 SETTINGS = {"shared_buffers": "2GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min", "max_connections": "200",
@@ -91,6 +91,7 @@ class Cluster:
         self.sql("checkpoint")
 
     def remove(self):
+        stop_all()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -72,7 +72,7 @@ def run(options):
 
 
 def pickup(options):
-    """The same beside the bare listener alone: needs no npm."""
+    """Insert to running beside the bare listener alone: needs no npm."""
     figures = compare(options, False)
     figures["ratio_p50"] = round(figures["drover_p50_ms"] / figures["bare_p50_ms"], 2)
     return figures
