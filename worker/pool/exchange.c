@@ -12,173 +12,6 @@ void pool_wake_claimer(struct pool *p)
 	task_wake(p->exchanger);
 }
 
-/* ---- what comes in ---- */
-
-/* False when there was no room for one: it is ready again, and asking for it at once would find no room again. */
-static bool start_all(struct pool *p, const struct queue_request *requests, size_t n)
-{
-	bool all = true;
-	for (size_t i = 0; i < n; i++) {
-		struct err e = { 0 };
-		p->claimed++;
-		if (run_start(p, &requests[i], &e))
-			continue;
-		log_write(LOG_ERROR, "run_not_started", "request %ld: %s", (long)requests[i].id, e.msg);
-		all = false;
-	}
-	p->woken &= all;
-	if (p->told_unknown) { /* one of these may have been told to stop while its claim was under way */
-		p->told_unknown = false;
-		p->ask_now = true;
-		task_wake(p->leaser);
-	}
-	return all;
-}
-
-/* A claim whose answer was lost may have happened; a fate that could not be written left its request behind. */
-static bool give_back_unknown(struct pool *p, struct pg *db, struct err *e)
-{
-	ARENA_SCOPE(tmp);
-	int64_t *known = arena_alloc(tmp, (p->n_runs + 1) * sizeof(*known));
-	size_t n = 0;
-	for (struct run *r = p->runs; r; r = r->next)
-		known[n++] = r->request.id;
-	p->unsure = false; /* before the wait: a run that ends without its fate meanwhile is among the known */
-	bool ok = queue_give_back(db, p->worker_id, known, n, deadline_in(SHORT_MS), e);
-	p->unsure |= !ok;
-	return ok;
-}
-
-/* ---- the floor: what a claim need not look at ---- */
-
-/* Claimed positions become the floor when they are old enough that nobody's insert below them is still uncommitted. */
-static void floor_rise(struct floor *f, const struct queue_claim *got)
-{
-	enum { SETTLED_MS = 2000 };
-	int64_t now = clock_ms();
-	if (got->returns != f->returns)
-		*f = (struct floor){ .returns = got->returns, .since = now };
-	if (!got->n || (f->next_at && now - f->next_at < SETTLED_MS))
-		return;
-	const struct queue_request *last = &got->requests[got->n - 1];
-	f->priority = f->next_priority;
-	f->id = f->next_id;
-	f->next_priority = last->priority;
-	f->next_id = last->id;
-	f->next_at = now;
-}
-
-/* Only while there is more work than workers: dead index entries cost then, and a late row is not what is waited for.
- * Now and then all is looked at anyway. */
-static bool floor_holds(struct floor *f, bool saturated)
-{
-	enum { QUIET_MS = 1000, SWEEP_MS = 5000 };
-	int64_t now = clock_ms();
-	if (!saturated || !f->id || now - f->since < QUIET_MS || now - f->swept < SWEEP_MS)
-		return saturated && f->id && now - f->since >= QUIET_MS;
-	f->swept = now;
-	return false;
-}
-
-/* ---- one round trip ---- */
-
-struct trip {
-	struct run **runs;      /* that go out */
-	struct queue_end *ends;
-	size_t n;
-	struct log_batch *rows;
-	struct queue_wish wish;
-	bool full, undecided;   /* there may be more; look again soon */
-	bool just_told;         /* an insert that was under way meanwhile told nobody */
-};
-
-static void load(struct pool *p, struct arena *a, struct trip *t)
-{
-	enum { ROWS_BYTES = 4 * 1024 * 1024 };
-	int64_t most = p->config->batch;
-	t->runs = arena_alloc(a, (size_t)(most + 1) * sizeof(struct run *));
-	t->ends = arena_alloc(a, (size_t)(most + 1) * sizeof(struct queue_end));
-	t->rows = log_batch_new(a);
-	for (struct run *r; (r = p->ending) && (int64_t)t->n < most && t->rows->messages.n + t->rows->data.n < ROWS_BYTES;) {
-		p->ending = r->next_ending;
-		run_rows(r, t->rows);
-		t->runs[t->n] = r;
-		t->ends[t->n++] = *r->end;
-	}
-	if (!p->ending)
-		p->ending_end = &p->ending;
-}
-
-static void wish_for(struct pool *p, struct trip *t)
-{
-	const struct pool_config *c = p->config;
-	int room = c->slots - (int)p->n_runs + (int)t->n;
-	bool floored = !c->fair && floor_holds(&p->floor, p->saturated);
-	t->wish = (struct queue_wish){ .worker_id = p->worker_id, .max = p->drains ? 0 : MIN_OF(room, c->batch),
-		.default_limits = c->default_limits[0] ? c->default_limits : "{}", .fair = c->fair,
-		.last_tenant = p->last_tenant[0] ? p->last_tenant : NULL,
-		.floor_priority = floored ? p->floor.priority : 0, .floor_id = floored ? p->floor.id : 0 };
-}
-
-static int compare_ids(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-	return (x > y) - (x < y);
-}
-
-/* Every run that went out hears of it. */
-static void settle(struct trip *t, int64_t *ended, size_t n, const struct err *e)
-{
-	if (n > 1)
-		qsort(ended, n, sizeof(*ended), compare_ids);
-	for (size_t i = 0; i < t->n; i++) {
-		struct run *r = t->runs[i];
-		bool written = n && bsearch(&r->request.id, ended, n, sizeof(*ended), compare_ids);
-		r->settled = written ? RUN_WRITTEN : e->kind ? RUN_NOT_WRITTEN : RUN_LOST;
-		task_wake(r->task);
-	}
-}
-
-static void take_in(struct pool *p, struct trip *t, const struct queue_claim *got)
-{
-	if (got->last_tenant)
-		snprintf(p->last_tenant, sizeof(p->last_tenant), "%s", got->last_tenant);
-	t->full = t->wish.max > 0 && got->looked >= t->wish.max;
-	t->undecided = got->undecided > 0;
-	p->saturated = t->full;
-	floor_rise(&p->floor, got);
-	if (!start_all(p, got->requests, got->n))
-		t->full = t->undecided = false;
-}
-
-static bool trip_make(struct pool *p, struct arena *a, struct trip *t, struct err *e)
-{
-	int64_t *ended = NULL;
-	size_t n_ended = 0;
-	struct queue_claim got = { 0 };
-	struct pg *db = pg_get(p->control, deadline_in(SHORT_MS), e);
-	bool sure = db && (!p->unsure || give_back_unknown(p, db, e));
-	bool claims = t->wish.max > 0;
-	bool ok = sure && queue_exchange(db, a, t->ends, t->n, t->rows, claims ? &t->wish : NULL, deadline_in(SHORT_MS),
-		&ended, &n_ended, &got, e);
-	pg_put(p->control, db);
-	p->unsure |= sure && claims && !ok;
-	settle(t, ended, n_ended, e);
-	if (ok && claims)
-		take_in(p, t, &got);
-	return ok;
-}
-
-static bool exchange_once(struct pool *p, struct trip *t, struct err *e)
-{
-	ARENA_SCOPE(tmp);
-	load(p, tmp, t);
-	wish_for(p, t);
-	return (!t->n && t->wish.max <= 0) || trip_make(p, tmp, t, e);
-}
-
-/* ---- the loop ---- */
-
 static bool tell_wants_wake(struct pool *p, bool wants, struct err *e)
 {
 	struct pg *db = pg_get(p->control, deadline_in(SHORT_MS), e);
@@ -194,10 +27,10 @@ static bool tell_wants_wake(struct pool *p, bool wants, struct err *e)
 static bool exchange_and_tell(struct pool *p, struct trip *t, struct err *e)
 {
 	p->woken = false;
-	if (!exchange_once(p, t, e))
+	if (!trip_once(p, t, e))
 		return false;
 	bool room = (int)p->n_runs < p->config->slots;
-	bool wants = room && !t->full && !p->drains && p->listening;
+	bool wants = room && !t->full && !p->drains && p->listening && !crowd_is(&p->crowd);
 	p->woken |= t->full && room;
 	if (wants == p->wants_wake || p->ending)
 		return true;
@@ -211,7 +44,8 @@ static bool exchange_and_tell(struct pool *p, struct trip *t, struct err *e)
 static bool wait_for_more(struct pool *p, const struct trip *t, struct err *e)
 {
 	enum { SOON_MS = 5, LATE_MS = 100 };
-	int64_t until = t->undecided ? clock_ms() + SOON_MS : p->look_again_at; /* 0 = NEVER_MS */
+	bool soon = t->undecided || (crowd_is(&p->crowd) && !p->drains);
+	int64_t until = soon ? clock_ms() + SOON_MS : p->look_again_at; /* 0 = NEVER_MS */
 	while (!p->ending && !(p->woken && !p->drains))
 		if (!loop_park(until, e))
 			break;
@@ -241,6 +75,34 @@ bool pool_exchange_loop(void *pool, struct err *e)
 	return pool_service_ended(p, e);
 }
 
+/* ---- the second ---- */
+
+/* While there is more work than workers, a second trip is made while the first waits for the disk. */
+static bool second_may_go(const struct pool *p)
+{
+	bool room = p->config->slots - (int)p->n_runs - p->asked > 0;
+	return p->trips == 1 && p->saturated && !p->unsure && (p->ending || (room && !p->drains));
+}
+
+bool pool_second_loop(void *pool, struct err *e)
+{
+	enum { PAUSE_MS = 100 };
+	struct pool *p = pool;
+	p->second = task_self();
+	while (!task_cancelled()) {
+		struct err trouble = { 0 };
+		struct trip t = { 0 };
+		if (!second_may_go(p))
+			loop_park(NEVER_MS, e);
+		else if (!trip_once(p, &t, &trouble) && !task_cancelled()) {
+			log_write(LOG_WARN, "exchange_failed", "%s", trouble.msg);
+			loop_sleep(PAUSE_MS, e);
+		}
+	}
+	p->second = NULL;
+	return pool_service_ended(p, e);
+}
+
 /* ---- for the runs ---- */
 
 void pool_settle_none(struct pool *p)
@@ -265,6 +127,7 @@ enum run_settled pool_settle(struct run *r, const struct queue_end *end)
 	*p->ending_end = r;
 	p->ending_end = &r->next_ending;
 	task_wake(p->exchanger);
+	task_wake(p->second);
 	while (r->settled == RUN_UNSETTLED)
 		if (!loop_park(NEVER_MS, &ignored))
 			task_cancel_clear(); /* it is being written: nothing that comes now matters */

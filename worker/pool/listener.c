@@ -20,6 +20,7 @@ static void heard(struct pool *p, const char *channel, const char *payload)
 {
 	int64_t id;
 	if (strcmp(channel, "drover_wake") == 0) {
+		crowd_count(&p->crowd, 1);
 		pool_wake_claimer(p);
 	} else if (strcmp(channel, "drover_cancel") == 0 && str_to_i64(str_of(payload), &id)) {
 		bool ours = run_find(p, id) != NULL;

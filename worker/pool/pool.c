@@ -141,13 +141,13 @@ bool pool_service_ended(const struct pool *p, struct err *e)
 	return p->drains || FAIL(e, ERR_CANCELLED, "service_ended", "a service of the worker was cancelled");
 }
 
-enum { SERVICES = 5 };
+enum { SERVICES = 6 };
 
 static bool services_start(struct pool *p, struct err *e)
 {
 	static const struct { const char *name; loop_body body; } services[SERVICES] = {
 		{ "lease", pool_lease_loop },   { "upkeep", pool_upkeep_loop }, { "flusher", pool_flush_loop },
-		{ "exchange", pool_exchange_loop }, { "listener", pool_listen_loop },
+		{ "exchange", pool_exchange_loop }, { "second exchange", pool_second_loop }, { "listener", pool_listen_loop },
 	};
 	for (size_t i = 0; i < COUNT(services); i++)
 		if (!group_start(&p->services, services[i].name, services[i].body, p, e))

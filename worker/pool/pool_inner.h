@@ -42,6 +42,12 @@ struct floor {
 	int64_t swept;
 };
 
+/* How often something comes. */
+struct crowd {
+	int64_t began, until;
+	size_t n;
+};
+
 struct pool {
 	const struct pool_config *config;
 	struct arena *arena;
@@ -60,14 +66,16 @@ struct pool {
 	bool flushing;
 	size_t n_runs;
 	struct run *ending, **ending_end; /* wait for the exchange to write their ends */
+	int trips, asked;        /* exchanges under way, and how many requests they may bring */
 	struct floor floor;
+	struct crowd crowd;      /* requests that were announced, or found, one by one */
 	bool saturated;          /* the last claim found as many as it asked for */
 	char last_tenant[UUID_TEXT];
 	struct queue_sweep sweep;
 	int64_t claimed, finished;
 	struct group running;    /* the runs' fibers */
 	struct group services;
-	struct task *server, *exchanger, *flusher, *leaser;
+	struct task *server, *exchanger, *second, *flusher, *leaser;
 	bool serving, registered, wants_wake;
 	bool listening;          /* a notification reaches us */
 	int64_t look_again_at;   /* 0 = not before something wakes us */
@@ -84,6 +92,7 @@ struct pool {
 enum { CONTROL_CONNECTIONS = 2, SHORT_MS = 10000 };
 
 bool pool_exchange_loop(void *pool, struct err *e);
+bool pool_second_loop(void *pool, struct err *e);
 bool pool_listen_loop(void *pool, struct err *e);
 bool pool_lease_loop(void *pool, struct err *e);
 bool pool_upkeep_loop(void *pool, struct err *e);
@@ -109,6 +118,27 @@ void pool_wake_claimer(struct pool *p);
 /* Gives a run's end to the exchange, with its log rows; waits. */
 enum run_settled pool_settle(struct run *r, const struct queue_end *end);
 void pool_settle_none(struct pool *p); /* there is no exchange any more */
+
+/* One exchange. */
+struct trip {
+	struct run **runs;      /* that go out */
+	struct queue_end *ends;
+	size_t n;
+	struct log_batch *rows;
+	struct queue_wish wish;
+	bool full, undecided;   /* there may be more; look again soon */
+	bool just_told;         /* an insert that was under way meanwhile told nobody */
+};
+/* Takes along what has ended, and claims if there is room. Every run that went out hears of it. waits. */
+bool trip_once(struct pool *p, struct trip *t, struct err *e);
+
+/* Claimed positions become the floor when they are old enough that nobody's insert below them is still uncommitted. */
+void floor_rise(struct floor *f, const struct queue_claim *got);
+bool floor_holds(struct floor *f, bool saturated);
+
+/* n came. A crowd: more than notifications are good for. */
+void crowd_count(struct crowd *c, size_t n);
+bool crowd_is(const struct crowd *c);
 /* New id, new row in drover.workers. waits. */
 bool pool_register(struct pool *p, struct err *e);
 
