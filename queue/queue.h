@@ -112,7 +112,7 @@ struct queue_rules {
 };
 /* Where the sweeps have got to; zero to begin. */
 struct queue_sweep {
-	char key[128], session[40];
+	char key[300], session[40]; /* a type has at most 64 characters, of at most 4 bytes */
 };
 struct queue_news {
 	int64_t next_ms;  /* until the next request is due; 0 = none is waiting */

@@ -48,6 +48,7 @@ static const struct example examples[] = {
 static const struct outcome outcomes[] = {
 	{ "again", "ready again", true },
 	{ "superseded", "was superseded: a newer request of its key is open", false },
+	{ "foreign_session", "is not run again: its session has become another user's", false },
 };
 
 static bool retry_one(struct pg *db, struct arena *a, int64_t id, struct outcome *out, struct err *e)

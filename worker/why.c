@@ -92,12 +92,12 @@ static void print_head(const struct printer *p, struct arena *a, const struct wh
 static void print_words(const struct printer *p, int nth, struct why_words words)
 {
 	print_styled(p, STYLE_BOLD, "  %d. ", nth);
-	print_text(p, nth == 1 ? STYLE_YELLOW : STYLE_PLAIN, str_of(words.text), INDENT);
+	print_text(p, nth == 1 ? STYLE_YELLOW : STYLE_PLAIN, str_of(words.text), -1);
 	fputc('\n', p->to);
 	if (!words.todo)
 		return;
 	print_styled(p, STYLE_CYAN, "     > ");
-	print_text(p, STYLE_CYAN, str_of(words.todo), INDENT);
+	print_text(p, STYLE_CYAN, str_of(words.todo), -1);
 	fputc('\n', p->to);
 }
 
@@ -109,7 +109,7 @@ static void print_related(const struct printer *p, struct arena *a, const struct
 		print_styled(p, STYLE_BOLD, "     %s ", pg_text(&w->related, i, "id"));
 		print_brief(p, STYLE_BOLD, pg_text(&w->related, i, "type"), 0);
 		fprintf(p->to, " %s: ", pg_text(&w->related, i, "phase"));
-		print_text(p, STYLE_PLAIN, str_of(words_of(a, w, &w->related, &w->related, i, i).text), INDENT);
+		print_text(p, STYLE_PLAIN, str_of(words_of(a, w, &w->related, &w->related, i, i).text), -1);
 		fputc('\n', p->to);
 	}
 }

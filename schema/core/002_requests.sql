@@ -33,13 +33,14 @@ create table public.agent_requests (
 	dry_run boolean not null default false,
 	status text not null default 'queued',
 	phase text not null default 'ready',
-	type text not null constraint type_1_to_64_characters check (length(type) between 1 and 64),
+	type text not null constraint type_1_to_64_characters check (length(type) between 1 and 64)
+		constraint type_is_one_line check (type !~ '[[:cntrl:]]'),
 	user_id uuid default auth.uid(),
 	workspace_id uuid,
 	parent_id bigint,
 	worker_id uuid,
 	blocked_on text,
-	run_at timestamptz,
+	run_at timestamptz constraint run_at_is_finite check (isfinite(run_at)),
 	started_at timestamptz,
 	finished_at timestamptz,
 	processing_time_ms integer not null default 0,
@@ -161,7 +162,8 @@ $$;
 comment on function drover.session_open_to_me(uuid) is 'Whether the user may put a request into a session: it is new, or the user''s own.';
 
 create policy agent_sessions_own on public.agent_sessions for select to authenticated using (user_id = (select auth.uid()));
-create policy agent_sessions_make on public.agent_sessions for insert to authenticated with check (user_id = (select auth.uid()));
+create policy agent_sessions_make on public.agent_sessions for insert to authenticated
+	with check (user_id = (select auth.uid()) and drover.session_open_to_me(id));
 create policy agent_sessions_edit on public.agent_sessions for update to authenticated
 	using (user_id = (select auth.uid())) with check (user_id = (select auth.uid()));
 create policy agent_sessions_worker on public.agent_sessions to drover_worker using (true) with check (true);
@@ -169,7 +171,8 @@ create policy agent_sessions_service on public.agent_sessions to service_role us
 
 create policy agent_requests_own on public.agent_requests for select to authenticated using (user_id = (select auth.uid()));
 create policy agent_requests_make on public.agent_requests for insert to authenticated
-	with check (user_id = (select auth.uid()) and priority >= 100 and drover.session_open_to_me(session_id));
+	with check (user_id = (select auth.uid()) and priority >= 100 and drover.session_open_to_me(session_id)
+		and (idempotency_key is null or not starts_with(idempotency_key, 'schedule:'))); -- these are drover.schedules'
 create policy agent_requests_worker on public.agent_requests to drover_worker using (true) with check (true);
 create policy agent_requests_service on public.agent_requests to service_role using (true) with check (true);
 

@@ -58,14 +58,18 @@ create sequence drover.waiting minvalue 0;
 select setval('drover.waiting', 0);
 grant select on sequence drover.waiting to public; -- the trigger's condition is evaluated as who inserts
 
+-- Locks of tables need a right; anybody could take an advisory one, and stop the queue with it.
+create table drover.waiting_count ();
+comment on table drover.waiting_count is 'Empty: locked while it is noted who waits.';
+
 create function drover.note_waiting() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
 	-- who counts waits for who has said so and not committed yet
 	if new.wants_wake then
-		perform pg_advisory_xact_lock_shared(1685221238, 2002873701);
+		lock table drover.waiting_count in row exclusive mode;
 		perform setval('drover.waiting', 1);
 	else
-		perform pg_advisory_xact_lock(1685221238, 2002873701);
+		lock table drover.waiting_count in share row exclusive mode;
 		perform setval('drover.waiting', (select count(*) from drover.workers w where w.wants_wake and w.lease_until > clock_timestamp()));
 	end if;
 	return null;
@@ -301,13 +305,19 @@ comment on function drover.forget_children() is 'Trigger: who waits for an open 
 create trigger agent_requests_forget_children after delete on public.agent_requests
 	referencing old table as gone for each statement execute function drover.forget_children();
 
+create function drover.lock_keys(of_user uuid, key text) returns void language sql set search_path = pg_catalog, pg_temp as $$
+	-- one a user, however many keys: locks come from a store that the whole cluster shares
+	select pg_advisory_xact_lock(1685221239, hashtext(coalesce(of_user::text, key)))
+$$;
+comment on function drover.lock_keys(uuid, text) is 'Until commit nobody else supersedes requests of this user; of the server''s own, those of this key.';
+
 create function drover.supersede() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
 	older bigint;
 	newest bigint;
 begin
 	-- two that come at once must see each other
-	perform pg_advisory_xact_lock(hashtextextended(format('drover %s %s', new.user_id, new.supersede_key), 0));
+	perform drover.lock_keys(new.user_id, new.supersede_key);
 	for older, newest in
 		-- not by id: who waited for the lock may have the lower one
 		select r.id, first_value(r.id) over (order by r.generation desc) from public.agent_requests r
@@ -338,5 +348,5 @@ grant execute on function drover.session_open_to_me(uuid) to authenticated;
 -- No trigger function: who may execute one can put it on a table of its own, and has its owner's rights there.
 grant execute on function drover.caller(), drover.wake(), drover.fence(bigint, integer), drover.fence_to_end(bigint, integer),
 	drover.last_seq(bigint), drover.free_waiting(bigint), drover.spawn_children(bigint, integer, jsonb),
-	drover.queue_log(bigint, text, text, jsonb), drover.parked_heads(uuid[]), drover.unpark_sessions(uuid[]), drover.end_request(bigint, text, text, text),
+	drover.queue_log(bigint, text, text, jsonb), drover.lock_keys(uuid, text), drover.parked_heads(uuid[]), drover.unpark_sessions(uuid[]), drover.end_request(bigint, text, text, text),
 	drover.end_if_told(bigint) to drover_worker;

@@ -62,8 +62,15 @@ create function drover.room(of_scope text, of_key text, defaults jsonb) returns 
 $$;
 comment on function drover.room(text, text, jsonb) is 'How many more may be claimed under a limit; null = any number.';
 
-create function drover.lock_limits() returns void language sql set search_path = pg_catalog, pg_temp as $$
-	select pg_advisory_xact_lock(hashtextextended('drover limits', 0))
+-- A lock of a table needs a right; anybody could take an advisory one, and stop all claims with it.
+create table drover.counting ();
+comment on table drover.counting is 'Empty: locked while places under limits are counted.';
+grant update on drover.counting to drover_worker;
+
+create function drover.lock_limits() returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+	lock table drover.counting in share row exclusive mode;
+end
 $$;
 comment on function drover.lock_limits() is 'Until commit nobody else counts places or gives them back: limits are exact.';
 

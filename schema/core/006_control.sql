@@ -14,7 +14,7 @@ declare
 	before integer;
 begin
 	-- the lock of drover.supersede, taken before: who comes later has the higher generation, and wins
-	perform pg_advisory_xact_lock(hashtextextended(format('drover %s %s', new.user_id, new.supersede_key), 0));
+	perform drover.lock_keys(new.user_id, new.supersede_key);
 	if new.user_id is null then -- apart: an index serves no "is not distinct from"
 		select max(r.generation) into before from public.agent_requests r
 			where r.user_id is null and r.supersede_key = new.supersede_key;
@@ -45,7 +45,7 @@ declare
 	r record;
 	other record;
 begin
-	select q.status, q.parent_id, q.user_id, q.supersede_key, q.generation into r
+	select q.status, q.parent_id, q.user_id, q.session_id, q.supersede_key, q.generation into r
 		from public.agent_requests q where q.id = of_request;
 	if not found then
 		return 'not_there';
@@ -54,8 +54,15 @@ begin
 	elsif r.status <> 'failed' then
 		return 'not_failed';
 	end if;
+	if exists (select from public.agent_sessions s where s.id = r.session_id and s.user_id is distinct from r.user_id)
+			or exists (select from public.agent_requests q where q.session_id = r.session_id and q.parent_id is null
+				and q.status = 'processing' and q.user_id is distinct from r.user_id)
+			or exists (select from public.agent_requests q where q.session_id = r.session_id and q.parent_id is null
+				and q.status = 'queued' and q.user_id is distinct from r.user_id) then
+		return 'foreign_session';
+	end if;
 	if r.supersede_key is not null then
-		perform pg_advisory_xact_lock(hashtextextended(format('drover %s %s', r.user_id, r.supersede_key), 0));
+		perform drover.lock_keys(r.user_id, r.supersede_key);
 		for other in select q.id, q.generation from public.agent_requests q
 				where q.supersede_key = r.supersede_key and q.user_id is not distinct from r.user_id and q.parent_id is null
 					and q.status in ('queued', 'processing') order by q.generation desc loop
@@ -78,7 +85,7 @@ begin
 	return 'again';
 end
 $$;
-comment on function drover.retry(bigint) is 'Makes a failed request ready again with a fresh count of attempts: again. Else not_there, child (retry its parent), not_failed, or superseded (a newer one of its supersede_key is open).';
+comment on function drover.retry(bigint) is 'Makes a failed request ready again with a fresh count of attempts: again. Else not_there, child (retry its parent), not_failed, superseded (a newer one of its supersede_key is open), or foreign_session (the session has become another user''s).';
 
 create function drover.retry_failed(of_type text, of_code text, since timestamptz, of_workspace uuid, at_most integer,
 		before timestamptz default null) returns setof bigint
@@ -184,7 +191,7 @@ begin
 	return drover.retry(r.id);
 end
 $$;
-comment on function public.retry_request(bigint) is 'Runs a failed or cancelled request of the caller again; finished turns and tool calls are not repeated. Returns again, child (it belongs to a parent: retry that), not_failed (it is open or completed) or superseded (a newer one of its supersede_key is open). Error: PT404 (HTTP 404) it is not there or another user''s.';
+comment on function public.retry_request(bigint) is 'Runs a failed or cancelled request of the caller again; finished turns and tool calls are not repeated. Returns again, child (it belongs to a parent: retry that), not_failed (it is open or completed), superseded (a newer one of its supersede_key is open) or foreign_session (the session has become another user''s). Error: PT404 (HTTP 404) it is not there or another user''s.';
 
 create function drover.count_ahead(r public.agent_requests) returns integer
 	language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
@@ -276,7 +283,7 @@ create function drover.give_room(of_scope text, of_key text, at_most integer) re
 	language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare
 	many_keys constant integer := 10000;
-	parked_on text := '';
+	parked_on text := case of_scope when 'all' then '' else of_scope || ':' end;
 	n integer := 0;
 begin
 	perform drover.lock_limits(); -- a claim that has seen the old state has parked by now
@@ -286,7 +293,7 @@ begin
 			where w.phase = 'blocked' and w.blocked_on <> 'session' and w.blocked_on > parked_on
 				and (of_key = '*' or w.blocked_on = drover.permit_key(of_scope, of_key))
 			order by w.blocked_on limit 1;
-		exit when parked_on is null or n >= at_most;
+		exit when parked_on is null or n >= at_most or not (of_scope = 'all' or starts_with(parked_on, of_scope || ':'));
 		if starts_with(parked_on, of_scope) then
 			n := n + drover.unpark_key(parked_on, least(at_most - n, coalesce(
 				drover.room(of_scope, substr(parked_on, strpos(parked_on, ':') + 1), '{}'), at_most)));

@@ -15,6 +15,19 @@ comment on column drover.pruning.done_at is 'When it last came to rows too young
 comment on column drover.pruning.pruned is 'How many rows it has pruned so far.';
 grant select on drover.pruning to drover_worker;
 
+insert into drover.pruning (task) values ('requests'), ('logs');
+
+create table drover.retention_floor (
+	only_row boolean primary key default true check (only_row),
+	age interval not null default '1 hour' check (age >= interval '1 hour'),
+	archive boolean not null default false
+);
+comment on table drover.retention_floor is 'What the owner of the database insists on, whatever a worker is told: workers cannot change it.';
+comment on column drover.retention_floor.only_row is 'There is one row.';
+comment on column drover.retention_floor.age is 'Nothing younger is pruned.';
+comment on column drover.retention_floor.archive is 'Requests are archived in any case.';
+insert into drover.retention_floor default values;
+
 -- archived_at first: a column that is later added to both tables is the last of both, and the rows still fit.
 create table drover.archived_requests (
 	archived_at timestamptz not null default now(),
@@ -165,16 +178,19 @@ create function drover.prune(completed_ms bigint, failed_ms bigint, cancelled_ms
 	set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 declare
 	more_logs boolean := false;
+	least_kept drover.retention_floor;
 	ms constant interval := interval '1 millisecond';
 begin
 	-- the worker's own role cannot delete: not even by a mistake in its options what is younger than this
-	if least(nullif(completed_ms, 0), nullif(failed_ms, 0), nullif(cancelled_ms, 0), nullif(logs_ms, 0)) < 3600000 then
-		raise exception 'what ended less than an hour ago is not pruned' using errcode = 'invalid_parameter_value';
+	select * into least_kept from drover.retention_floor;
+	if least(nullif(completed_ms, 0), nullif(failed_ms, 0), nullif(cancelled_ms, 0), nullif(logs_ms, 0)) * ms < least_kept.age then
+		raise exception 'what ended less than % ago is not pruned (drover.retention_floor)', least_kept.age using errcode = 'invalid_parameter_value';
 	end if;
 	requests := 0;
 	logs := 0;
 	more := false;
-	if not pg_try_advisory_xact_lock(1685221238, 1886549358) then
+	perform from drover.pruning u where u.task = 'requests' for update skip locked;
+	if not found then -- another worker is at it
 		return;
 	end if;
 	if logs_ms > 0 then
@@ -182,7 +198,7 @@ begin
 	end if;
 	if greatest(completed_ms, failed_ms, cancelled_ms) > 0 then
 		select p.gone, p.more into requests, more from drover.prune_requests(nullif(completed_ms, 0) * ms,
-			nullif(failed_ms, 0) * ms, nullif(cancelled_ms, 0) * ms, archive, at_most, rows_at_most) p;
+			nullif(failed_ms, 0) * ms, nullif(cancelled_ms, 0) * ms, archive or least_kept.archive, at_most, rows_at_most) p;
 	end if;
 	more := more or more_logs;
 end

@@ -1,5 +1,5 @@
 -- Module psa, the ground: workspaces and who may see them, rules for every table, customers, roles, integer money.
--- Locks: none on existing tables.
+-- Locks: ACCESS EXCLUSIVE on agent_requests while its policy is made.
 -- Units everywhere: money is bigint minor units with a currency, work is integer minutes, percentages are basis points
 -- (10000 = 100 %), allocation is permille of a person's own calendar (1000 = full time), ranges are half-open.
 
@@ -49,6 +49,10 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
 $$;
 comment on function psa.my_workspaces is 'Workspaces of the user in the claims; writing: those where agents may '
 	'write for this user. Policies use it as "in (select ...)", so it runs once a query and not once a row.';
+
+-- Limits, pauses and fair order go by workspace: nobody takes another's places. An app with workspaces of its own replaces this policy.
+create policy agent_requests_workspace on public.agent_requests as restrictive for insert to authenticated
+	with check (workspace_id is null or workspace_id in (select psa.my_workspaces()));
 
 create function psa.is_member(workspace uuid) returns boolean
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
