@@ -100,15 +100,13 @@ static size_t page_size(void)
 #if defined(FIBER_ASAN) || defined(DROVER_VALGRIND)
 enum { SPARES_MOST = 0 };
 #else
-enum { SPARES_MOST = 512 };
+enum { SPARES_MOST = 1024 };
 #endif
 struct spare {
 	struct spare *next;
 };
 static struct spare *spares; /* each lies in the last bytes of its stack */
 static size_t n_spares;
-
-enum { SPARE_KEEPS = 16 * 1024 }; /* of what was touched; the rest goes back to the system */
 
 static struct spare *spare_at(char *stack)
 {
@@ -129,12 +127,17 @@ static bool spare_keep(struct fiber *f)
 {
 	if (n_spares >= SPARES_MOST || f->stack_size != stack_size)
 		return false;
-	madvise(f->stack, f->stack_size - SPARE_KEEPS, MADV_DONTNEED);
 	struct spare *s = spare_at(f->stack);
 	s->next = spares;
 	spares = s;
 	n_spares++;
 	return true;
+}
+
+void fiber_spares_trim(void)
+{
+	for (struct spare *s = spares; s; s = s->next)
+		madvise((char *)s + sizeof(*s) - stack_size, stack_size - page_size(), MADV_DONTNEED);
 }
 
 static void spares_unmap(void)

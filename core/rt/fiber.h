@@ -12,6 +12,8 @@ enum { FIBER_STACK_DEFAULT = 256 * 1024, FIBER_STACK_MIN = 64 * 1024, FIBER_NAME
 
 /* Bytes of stack of fibers made from now on; what is touched is what it costs. */
 void fiber_stack_size_set(size_t bytes);
+/* Stacks of ended fibers are kept for the next; this gives back what they have touched. Now and then. */
+void fiber_spares_trim(void);
 /* NULL (errno) when the stack cannot be mapped. body runs at the first resume. */
 struct fiber *fiber_new(const char *name, void (*body)(void *), void *arg);
 /* The body must have returned. NULL is allowed. */

@@ -303,7 +303,7 @@ begin
 						order by b.session_id, (case when b.phase = 'scheduled' then 1 else 0 end), b.id limit 1), r.id) >= r.id) as free
 			from public.agent_requests r where r.ctid = any (places)
 	)
-	select array_agg(j.ctid) filter (where j.free and not j.stopped), array_agg(j.id) filter (where j.free and not j.stopped),
+	select array_agg(j.ctid) filter (where j.free and not j.stopped), array_agg(j.id) filter (where limited and j.free and not j.stopped),
 		array_agg(j.id) filter (where not j.free and not j.stopped), array_agg(j.id) filter (where j.stopped),
 		array_agg(j.id) filter (where j.status = 'processing')
 		into places, free, stuck, stopped, going_on from judged j;

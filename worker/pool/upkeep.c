@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Does for everybody what only time brings: chores, each when it says that it is due again. */
 #include "clock.h"
+#include "fiber.h"
 #include "pool_inner.h"
 
 /* Somewhere around the interval, so that a fleet does not work in step. */
@@ -20,6 +21,7 @@ static int64_t no_later(int64_t wait_ms, int64_t next_ms)
 static bool maintain(struct pool *p, struct arena *a, struct pg *db, int64_t *wait_ms, struct err *e)
 {
 	const struct pool_config *c = p->config;
+	fiber_spares_trim();
 	struct queue_rules rules = { c->max_attempts, c->max_crashes, c->default_limits[0] ? c->default_limits : "{}" };
 	struct queue_news news;
 	if (!queue_maintain(db, a, &rules, &p->sweep, deadline_in(SHORT_MS), &news, e))
