@@ -140,9 +140,6 @@ begin
 		return;
 	end if;
 	perform nextval('drover.returns');
-	update public.agent_requests s
-		set waits_on = s.waits_on - 1, phase = case when s.waits_on <= 1 then 'ready' else s.phase end
-		where s.parent_id = child.parent_id and ended = any (s.depends_on) and s.phase = 'waiting_dependencies';
 	update public.agent_requests p
 		set waits_on = p.waits_on - 1,
 			phase = case when p.waits_on <= 1 and not exists (select from drover.cancels c where c.request_id = p.id) then 'ready' else p.phase end,
@@ -150,6 +147,9 @@ begin
 				where a <> all (p.agents_involved))
 		where p.id = child.parent_id and p.phase = 'waiting_children'
 		returning p.waits_on = 0 into last_child;
+	update public.agent_requests s
+		set waits_on = s.waits_on - 1, phase = case when s.waits_on <= 1 then 'ready' else s.phase end
+		where s.parent_id = child.parent_id and ended = any (s.depends_on) and s.phase = 'waiting_dependencies';
 	if last_child then
 		perform drover.end_request(c.request_id, c.phase, c.code, c.why) from drover.cancels c where c.request_id = child.parent_id;
 	end if;
@@ -231,12 +231,14 @@ declare
 	told integer;
 	r record;
 begin
+	-- the order of locks, here and where runs end: who runs, then the parent, then its children that wait
+	perform from public.agent_requests p where p.phase = 'waiting_children'
+		and p.id = (select q.parent_id from public.agent_requests q where q.id = of_request) for no key update;
 	insert into drover.cancels (request_id, phase, code, why)
 		select q.id, new_phase, code, why from public.agent_requests q
 			where q.id = of_request and q.status in ('queued', 'processing')
 		on conflict do nothing;
 	get diagnostics told = row_count;
-	-- children first: the order in which requests that end lock each other is siblings by id, then the parent
 	for child in select q.id from public.agent_requests q
 			where q.parent_id = of_request and q.status in ('queued', 'processing') order by q.id loop
 		perform drover.end_request(child, new_phase, code, why);

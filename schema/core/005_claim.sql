@@ -147,11 +147,23 @@ begin
 			where b.session_id = s.session_id and b.parent_id is null and b.status = 'queued' and case when b.phase = 'scheduled' then 1 else 0 end = 0
 			order by b.session_id, (case when b.phase = 'scheduled' then 1 else 0 end), b.id limit 1
 			for share skip locked) f
+	), behind as materialized ( -- who stands behind is as stuck: else a long line would cost a claim for each of it
+		select q.id from public.agent_requests q where q.phase = 'ready' and q.id = any (array(
+			select w.id from sessions s cross join lateral (select l.id, l.phase from public.agent_requests l
+				where l.session_id = s.session_id and l.parent_id is null and l.status = 'queued'
+					and case when l.phase = 'scheduled' then 1 else 0 end = 0
+					and l.id > (select min(x.id) from public.agent_requests x where x.id = any (stuck) and x.session_id = s.session_id)
+				order by l.session_id, (case when l.phase = 'scheduled' then 1 else 0 end), l.id limit 500) w
+			where w.phase = 'ready'))
+		for update skip locked
+	), put_aside as (
+		update public.agent_requests r set phase = 'blocked', blocked_on = 'session'
+			where r.id = any (stuck || array(select b.id from behind b))
+				and (exists (select from running h where h.session_id = r.session_id and h.id <> r.id)
+					or exists (select from first f where f.session_id = r.session_id and f.id < r.id))
+			returning r.id
 	)
-	update public.agent_requests r set phase = 'blocked', blocked_on = 'session'
-		where r.id = any (stuck) and (exists (select from running h where h.session_id = r.session_id and h.id <> r.id)
-			or exists (select from first f where f.session_id = r.session_id and f.id < r.id));
-	get diagnostics parked = row_count;
+	select count(*) into parked from put_aside p where p.id = any (stuck);
 	return parked;
 end
 $$;
@@ -167,6 +179,7 @@ declare
 	limited text[];
 	stuck bigint[] := '{}';
 	stuck_on text[] := '{}';
+	passed text[] := '{}';
 begin
 	allowed := '{}';
 	for c in select r.id, r.version, r.type, r.workspace_id, r.user_id from public.agent_requests r
@@ -194,11 +207,19 @@ begin
 		else
 			stuck := stuck || c.id;
 			stuck_on := stuck_on || full_key;
+			passed := passed || limited;
 		end if;
 	end loop;
 	update public.agent_requests r set phase = 'blocked', blocked_on = s.key
 		from unnest(stuck, stuck_on) as s (id, key) where r.id = s.id;
 	parked := cardinality(stuck);
+	-- a place that these were let in for and do not take goes to the next who is parked for it; only ever to a later scope, so it ends
+	for rule in select k as name, least(count(*), (rooms ->> k)::integer)::integer as n from unnest(passed) k
+			where (rooms ->> k)::integer > 0 group by k order by k loop
+		if drover.unpark_key(rule.name, rule.n) > 0 then
+			perform drover.wake();
+		end if;
+	end loop;
 end
 $$;
 comment on function drover.under_limits(bigint[], jsonb) is 'Which of the candidates have room under every limit, with their permits written; the others are parked.';
@@ -212,7 +233,12 @@ begin
 	select r.priority into first from public.agent_requests r where r.phase = 'ready' order by r.priority, r.id limit 1;
 	-- jumps from tenant to tenant in the index, round the circle once; nobody is its lowest point
 	with recursive line as (
-		select null::uuid as tenant, coalesce(after_tenant, nobody) as at, after_tenant is null as at_too, 0 as n, false as wrapped
+		select null::uuid as tenant, coalesce(after_tenant, nobody) as at,
+			after_tenant is null
+				-- one place at a time has no shares: who came last stays, so that its turns are as many as its weight
+				or (at_most = 1 and random() >= 1.0 / coalesce((select max(l.weight) from drover.limits l
+					where l.scope in ('workspace', 'user') and l.key = after_tenant::text), 1)) as at_too,
+			0 as n, false as wrapped
 		union all
 		select next.tenant, coalesce(next.tenant, nobody), next.tenant is null, line.n + 1, line.wrapped or next.tenant is null
 		from line cross join lateral (
@@ -270,7 +296,14 @@ begin
 	if not found then
 		return;
 	end if;
-	if limited then
+	if not limited then
+		lock table drover.counting in row exclusive mode; -- who makes the first limit waits for us
+		if exists (select from drover.limits) then
+			select 0, 1, s.last_value, after_tenant into looked, undecided, returns, tenant from drover.returns s;
+			return next; -- made while we waited: look again
+			return;
+		end if;
+	else
 		perform drover.lock_limits();
 		at_most := least(at_most, drover.room('all', '', defaults));
 	end if;
@@ -341,6 +374,7 @@ create function drover.finish(ids bigint[], versions integer[], statuses text[],
 	codes text[], agents text[], input_tokens bigint[], output_tokens bigint[], cache_write_tokens bigint[], cache_read_tokens bigint[])
 	returns setof bigint
 	language plpgsql set search_path = pg_catalog, pg_temp
+	set lock_timeout = '1s' -- a row that somebody holds must not hold up everybody's ends
 	set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 #variable_conflict use_column
 declare
@@ -499,11 +533,19 @@ begin
 		where q.phase in ('scheduled', 'retry_wait') order by q.run_at limit 1;
 	-- who was told to stop while its row was changing hands
 	perform drover.end_if_told(c.request_id) from drover.cancels c
-		join public.agent_requests r on r.id = c.request_id and r.phase not in ('running', 'waiting_children')
-		where c.created_at < clock_timestamp() - interval '1 second';
+		join public.agent_requests r on r.id = c.request_id and r.phase <> 'running'
+		where c.created_at < clock_timestamp() - interval '1 second'
+			-- a parent that became one just then: its children were not told
+			and (r.phase <> 'waiting_children' or exists (select from public.agent_requests k
+				where k.parent_id = r.id and k.status in ('queued', 'processing')
+					and not exists (select from drover.cancels t where t.request_id = k.id)));
 	select s.next_session, s.unparked into next_session, repaired from drover.sweep_sessions(after_session, at_most / 4) s;
-	select s.next_key, s.unparked into next_key, n from drover.sweep_parked(after_key, at_most, defaults) s;
-	repaired := repaired + n;
+	next_key := after_key;
+	for i in 1 .. 100 loop
+		select s.next_key, s.unparked into next_key, n from drover.sweep_parked(next_key, at_most, defaults) s;
+		repaired := repaired + n;
+		exit when next_key is null or repaired >= at_most;
+	end loop;
 	-- void permits, of requests that were deleted, say: some a time, so that thousands that hold cost nothing
 	perform drover.return_permits(array(
 		select distinct p.request_id from (select q.request_id, q.version from drover.permits q

@@ -80,6 +80,7 @@ begin
 	if not found then
 		return 'not_failed';
 	end if;
+	delete from drover.cancels c where c.request_id = of_request; -- was told when its end was already under way
 	perform nextval('drover.returns'); -- it stands before what came after it
 	perform drover.wake();
 	return 'again';
@@ -321,6 +322,7 @@ begin
 	if length(why) > 500 then
 		raise exception 'the reason has % characters; at most 500 are kept', length(why) using errcode = 'invalid_parameter_value';
 	end if;
+	perform drover.lock_limits(); -- a claim that has seen no limit yet has ended by then
 	insert into drover.limits as l (scope, key) values (of_scope, kept) on conflict (scope, key) do update set key = l.key
 		returning l.paused_at into was;
 	update drover.limits l set paused_at = coalesce(l.paused_at, now()), paused_why = coalesce(why, l.paused_why)
@@ -360,6 +362,7 @@ begin
 	elsif max_running not between 0 and 1000000 or weight not between 1 and 1000 then
 		raise exception 'max_running is 0 to 1000000, weight 1 to 1000' using errcode = 'invalid_parameter_value';
 	end if;
+	perform drover.lock_limits(); -- a claim that has seen no limit yet has ended by then
 	insert into drover.limits as l (scope, key, max_running, weight) values (of_scope, kept, set_limit.max_running, coalesce(set_limit.weight, 1))
 		on conflict (scope, key) do update
 			set max_running = coalesce(set_limit.max_running, l.max_running), weight = coalesce(set_limit.weight, l.weight);

@@ -81,7 +81,7 @@ bool pool_exchange_loop(void *pool, struct err *e)
 static bool second_may_go(const struct pool *p)
 {
 	bool room = p->config->slots - (int)p->n_runs - p->asked > 0;
-	return p->trips == 1 && p->saturated && !p->unsure && (p->ending || (room && !p->drains));
+	return p->trips == 1 && p->saturated && !p->unsure && !p->giving_back && (p->ending || (room && !p->drains));
 }
 
 bool pool_second_loop(void *pool, struct err *e)

@@ -83,6 +83,7 @@ struct pool {
 	bool ask_now;            /* the next heartbeat has an answer for us */
 	bool told_unknown;       /* somebody was told to stop whom we do not run, yet */
 	bool unsure;             /* something may be in our name that we do not know of */
+	bool giving_back;        /* nobody may claim: it would be given back too */
 	bool flush_singly;       /* a batch was refused: find the suspect that it was refused for */
 	int drains;
 	bool stopping;           /* the drain is over: what still starts ends at once */

@@ -64,7 +64,7 @@ static void wish_for(struct pool *p, struct trip *t)
 	const struct pool_config *c = p->config;
 	int room = c->slots - (int)p->n_runs - p->asked + (int)t->n;
 	/* what may be in our name unknown is given back first, and nobody else's answer may be on its way then */
-	bool claims = !p->drains && !(p->unsure && p->trips);
+	bool claims = !p->drains && !p->giving_back && !(p->unsure && p->trips);
 	bool floored = !c->fair && floor_holds(&p->floor, p->saturated);
 	t->wish = (struct queue_wish){ .worker_id = p->worker_id, .max = claims ? MAX_OF(MIN_OF(room, c->batch), 0) : 0,
 		.default_limits = c->default_limits[0] ? c->default_limits : "{}", .fair = c->fair,
@@ -115,13 +115,18 @@ static bool trip_make(struct pool *p, struct arena *a, struct trip *t, struct er
 	p->asked += t->wish.max;
 	task_wake(p->second);
 	struct pg *db = pg_get(p->control, deadline_in(SHORT_MS), e);
-	bool sure = db && (!claims || !p->unsure || give_back_unknown(p, db, e));
+	claims = claims && !(p->unsure && p->trips > 1); /* again, after the wait: another's answer may be on its way */
+	p->giving_back = claims && p->unsure;
+	bool sure = db && (!p->giving_back || give_back_unknown(p, db, e));
+	p->giving_back = false;
 	bool ok = sure && queue_exchange(db, a, t->ends, t->n, t->rows, claims ? &t->wish : NULL, deadline_in(SHORT_MS),
 		&ended, &n_ended, &got, e);
 	pg_put(p->control, db);
 	p->trips--;
 	p->asked -= t->wish.max;
 	p->unsure |= sure && claims && !ok;
+	if (p->unsure)
+		pool_wake_claimer(p); /* alone, it gives back */
 	settle(t, ended, n_ended, e);
 	if (ok && claims)
 		take_in(p, t, &got);
