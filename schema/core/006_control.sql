@@ -281,7 +281,7 @@ $$;
 comment on function drover.count_running(text, text) is 'What runs when a limit is made takes its places like what comes after.';
 
 create function drover.give_room(of_scope text, of_key text, at_most integer) returns integer
-	language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
+	language plpgsql set search_path = pg_catalog, pg_temp set enable_bitmapscan = off set enable_seqscan = off set jit = off as $$
 declare
 	many_keys constant integer := 10000;
 	parked_on text := case of_scope when 'all' then '' else of_scope || ':' end;

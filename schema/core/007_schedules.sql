@@ -146,7 +146,8 @@ create table drover.schedules (
 	name text primary key constraint name_1_to_100_characters check (length(name) between 1 and 100),
 	cron text not null,
 	time_zone text not null default 'UTC',
-	type text not null constraint type_1_to_64_characters check (length(type) between 1 and 64),
+	type text not null constraint type_1_to_64_characters check (length(type) between 1 and 64)
+		constraint type_is_one_line check (type !~ '[[:cntrl:]]'),
 	request text not null constraint request_is_not_empty check (request <> '')
 		constraint request_at_most_262144_bytes check (octet_length(request) <= 262144),
 	context jsonb not null default '{}'
@@ -160,8 +161,8 @@ create table drover.schedules (
 	catch_up text not null default 'one' constraint catch_up_skip_one_or_all check (catch_up in ('skip', 'one', 'all')),
 	max_catch_up integer not null default 100 constraint max_catch_up_1_to_1000 check (max_catch_up between 1 and 1000),
 	enabled boolean not null default true,
-	next_at timestamptz,
-	retry_at timestamptz,
+	next_at timestamptz constraint next_at_is_finite check (isfinite(next_at)),
+	retry_at timestamptz constraint retry_at_is_finite check (isfinite(retry_at)),
 	last_at timestamptz,
 	last_request_id bigint,
 	last_error text,

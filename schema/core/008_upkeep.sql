@@ -122,7 +122,9 @@ declare
 	cut bigint;
 begin
 	with rows as materialized (
-		select r.id, r.created_at < now() - shortest as old, r.parent_id is null and r.finished_at < now() -
+		select r.id, r.created_at < now() - shortest as old, r.parent_id is null
+				-- a worker could write finished_at, but not when a request was made
+				and r.created_at < now() - (select f.age from drover.retention_floor f) and r.finished_at < now() -
 				case r.phase when 'completed' then completed when 'failed' then failed else cancelled end as is_due
 		from public.agent_requests r where r.id > place order by r.id limit 4 * at_most
 	)
@@ -183,6 +185,7 @@ declare
 begin
 	-- the worker's own role cannot delete: not even by a mistake in its options what is younger than this
 	select * into least_kept from drover.retention_floor;
+	least_kept.age := coalesce(least_kept.age, interval '1 hour');
 	if least(nullif(completed_ms, 0), nullif(failed_ms, 0), nullif(cancelled_ms, 0), nullif(logs_ms, 0)) * ms < least_kept.age then
 		raise exception 'what ended less than % ago is not pruned (drover.retention_floor)', least_kept.age using errcode = 'invalid_parameter_value';
 	end if;
