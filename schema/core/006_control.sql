@@ -338,6 +338,7 @@ declare
 	kept text := drover.limit_key(of_scope, of_key);
 	was boolean;
 begin
+	perform drover.lock_limits(); -- as pause: the lock before the row
 	update drover.limits l set paused_at = null, paused_why = null
 		where l.scope = of_scope and l.key = kept and l.paused_at is not null;
 	was := found;
@@ -380,6 +381,7 @@ declare
 	kept text := drover.limit_key(of_scope, of_key);
 	was boolean;
 begin
+	perform drover.lock_limits(); -- as set_limit: the lock before the row
 	update drover.limits l set max_running = null, weight = 1
 		where l.scope = of_scope and l.key = kept and (l.max_running is not null or l.weight <> 1);
 	was := found;
