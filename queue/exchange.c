@@ -101,7 +101,7 @@ static bool is_contended(const struct err *e)
 static bool batch(struct pg *db, struct arena *a, const struct pg_step *steps, size_t n, bool claims, int64_t deadline,
 	struct err *e)
 {
-	enum { TRIES = 3 };
+	enum { TRIES = 10 }; /* each is lost to somebody else's commit */
 	for (int i = 0; i < TRIES; i++) {
 		if (pg_batch(db, a, steps, n, deadline, e))
 			return true;

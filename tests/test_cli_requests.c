@@ -239,7 +239,7 @@ LOOP_TEST(what_a_model_says_cannot_command_the_terminal)
 	struct place p;
 	REQUIRE_PLACE(p);
 	REQUIRE_PLAY(p, "insert into agent_requests (session_id, type, request) "
-		"values ('" SESSION "', E'q\\x1b[2J', E'r\\x1b[2J');" CLAIM(1)
+		"values ('" SESSION "', E'q\\u202e', E'r\\x1b[2J');" CLAIM(1)
 		LOG(1, 1, "text", "E'\\x1b[2J\\u009b2J\\u202e'", "null")
 		LOG(1, 2, "tool_call", "''",
 			"jsonb_build_object('tool', E'\\x1b[2J', 'input', jsonb_build_object(E'\\u009b', E'\\u202e'))")
