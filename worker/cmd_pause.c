@@ -27,10 +27,8 @@ static bool pause_run(struct command_run *run, struct err *e)
 	const struct pause_options *o = run->options;
 	struct limits_place p;
 	struct pg_rows rows;
-	if (!limits_place_of(run, &p, e))
+	if (!limits_whole_place_of(run, &p, e))
 		return false;
-	if (!p.key)
-		return command_usage(run, e, "KEY is missing: which %s?", p.scope);
 	struct pg *db = command_db(run, e);
 	struct pg_args args = PG_ARGS(PG(p.scope), PG(p.key), PG(o->why));
 	if (!db || !pg_query(db, run->arena, &sql_pause_add, args, command_deadline(), &rows, e))

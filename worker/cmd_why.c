@@ -43,7 +43,7 @@ static bool why_run(struct command_run *run, struct err *e)
 {
 	const struct why_options *o = run->options;
 	struct pool_config pool = pool_config_of(run->config);
-	const char *defaults = pool.default_limits[0] ? pool.default_limits : "{}";
+	const char *defaults = pool.default_limits;
 	struct why w = { .fair = pool.fair, .max_attempts = pool.max_attempts };
 	struct pg *db = command_db(run, e);
 	if (!db || !why_read(db, run->arena, command_id(run, 0), defaults, &w, e))

@@ -44,6 +44,11 @@ bool limits_place_of(struct command_run *run, struct limits_place *p, struct err
 	return true;
 }
 
+bool limits_whole_place_of(struct command_run *run, struct limits_place *p, struct err *e)
+{
+	return limits_place_of(run, p, e) && (p->key || command_usage(run, e, "KEY is missing: which %s?", p->scope));
+}
+
 bool limits_make_room(struct pg *db, const struct limits_place *p, struct err *e)
 {
 	ARENA_SCOPE(tmp);

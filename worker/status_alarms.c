@@ -140,7 +140,7 @@ bool alarms_read(struct pg *db, struct arena *a, const struct config *c, struct 
 {
 	struct pg_rows rows;
 	struct pool_config pool = pool_config_of(c);
-	const char *default_limits = *pool.default_limits ? pool.default_limits : NULL;
+	const char *default_limits = pool.default_limits;
 	bool requests = c->retention.completed_ms || c->retention.failed_ms || c->retention.cancelled_ms;
 	struct pg_args args = PG_ARGS(PG(c->database.listen), PG(requests), PG(c->retention.logs_ms > 0),
 		PG(c->realtime.watchers), PG(c->realtime.messages), PG(default_limits));

@@ -6,7 +6,7 @@
 #include "clock.h"
 #include "pool_inner.h"
 
-void pool_wake_claimer(struct pool *p)
+void pool_wake_exchange(struct pool *p)
 {
 	p->woken = true;
 	task_wake(p->exchanger);

@@ -23,32 +23,15 @@ struct sent {
 	int64_t seq;
 };
 
-static bool contains(const int64_t *ids, size_t n, int64_t id)
-{
-	for (size_t low = 0, high = n; low < high;) {
-		size_t middle = (low + high) / 2;
-		if (ids[middle] == id)
-			return true;
-		*(ids[middle] < id ? &low : &high) = ids[middle] < id ? middle + 1 : middle;
-	}
-	return false;
-}
-
-static int compare_ids(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-	return (x > y) - (x < y);
-}
-
 static void settle(const struct sent *sent, size_t n, int64_t *alive, size_t n_alive)
 {
-	qsort(alive, n_alive, sizeof(*alive), compare_ids);
+	ids_sort(alive, n_alive);
 	for (size_t i = 0; i < n; i++) {
 		struct run *r = sent[i].run;
 		r->suspect = false;
 		if (r->ended || r->fenced || r->concluding)
 			continue; /* its end says whose it is */
-		if (contains(alive, n_alive, r->request.id))
+		if (ids_contain(alive, n_alive, r->request.id))
 			thoughts_written(r->thoughts, sent[i].seq);
 		else
 			run_fence(r);

@@ -21,7 +21,7 @@ static void heard(struct pool *p, const char *channel, const char *payload)
 	int64_t id;
 	if (strcmp(channel, "drover_wake") == 0) {
 		crowd_count(&p->crowd, 1);
-		pool_wake_claimer(p);
+		pool_wake_exchange(p);
 	} else if (strcmp(channel, "drover_cancel") == 0 && str_to_i64(str_of(payload), &id)) {
 		bool ours = run_find(p, id) != NULL;
 		p->ask_now |= ours; /* anybody can notify; what is cancelled the row says */
@@ -97,7 +97,7 @@ static bool listen_on(struct pool *p, struct pg *db, struct err *e)
 	if (!begin_listening(p, db, answer_ms, e))
 		return false;
 	p->listening = true;
-	pool_wake_claimer(p); /* what came before we listened */
+	pool_wake_exchange(p); /* what came before we listened */
 	p->ask_now = true;
 	task_wake(p->leaser);
 	for (;;) {
@@ -122,7 +122,7 @@ static bool listen_once(struct pool *p, struct err *e)
 	bool listened = p->listening;
 	p->listening = false;
 	if (listened)
-		pool_wake_claimer(p); /* what was not heard any more; and inserts need not notify us now */
+		pool_wake_exchange(p); /* what was not heard any more; and inserts need not notify us now */
 	return listened;
 }
 

@@ -77,7 +77,7 @@ void pool_drain(struct pool *p)
 {
 	p->drains++;
 	task_wake(p->server);
-	pool_wake_claimer(p);
+	pool_wake_exchange(p);
 }
 
 /* ---- registering ---- */

@@ -115,7 +115,7 @@ void run_free_ended(struct pool *p);
 void run_cancel(struct run *r);
 /* Somebody else has it. */
 void run_fence(struct run *r);
-void pool_wake_claimer(struct pool *p);
+void pool_wake_exchange(struct pool *p);
 /* Gives a run's end to the exchange, with its log rows; waits. */
 enum run_settled pool_settle(struct run *r, const struct queue_end *end);
 void pool_settle_none(struct pool *p); /* there is no exchange any more */
@@ -142,6 +142,16 @@ void crowd_count(struct crowd *c, size_t n);
 bool crowd_is(const struct crowd *c);
 /* New id, new row in drover.workers. waits. */
 bool pool_register(struct pool *p, struct err *e);
+
+/* Which requests the database knows as ours: sorted once, then asked for each. */
+void ids_sort(int64_t *ids, size_t n);
+bool ids_contain(const int64_t *sorted, size_t n, int64_t id);
+
+/* As SQL takes them. */
+static inline const char *pool_default_limits(const struct pool *p)
+{
+	return p->config->default_limits[0] ? p->config->default_limits : "{}";
+}
 
 /* Adds what is pending of a run to a batch; returns the last seq, 0 when nothing was. */
 int64_t run_rows(struct run *r, struct log_batch *batch);

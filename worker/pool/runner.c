@@ -39,7 +39,7 @@ static void run_end(struct run *r)
 	p->ended = r;
 	p->n_runs--;
 	p->finished++;
-	pool_wake_claimer(p);
+	pool_wake_exchange(p);
 	task_wake(p->server);
 	if (!p->flushing)
 		run_free_ended(p);

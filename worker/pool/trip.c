@@ -67,25 +67,18 @@ static void wish_for(struct pool *p, struct trip *t)
 	bool claims = !p->drains && !p->giving_back && !(p->unsure && p->trips);
 	bool floored = !c->fair && floor_holds(&p->floor, p->saturated);
 	t->wish = (struct queue_wish){ .worker_id = p->worker_id, .max = claims ? MAX_OF(MIN_OF(room, c->batch), 0) : 0,
-		.default_limits = c->default_limits[0] ? c->default_limits : "{}", .fair = c->fair,
+		.default_limits = pool_default_limits(p), .fair = c->fair,
 		.last_tenant = p->last_tenant[0] ? p->last_tenant : NULL,
 		.floor_priority = floored ? p->floor.priority : 0, .floor_id = floored ? p->floor.id : 0 };
-}
-
-static int compare_ids(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-	return (x > y) - (x < y);
 }
 
 /* Every run that went out hears of it. */
 static void settle(struct trip *t, int64_t *ended, size_t n, const struct err *e)
 {
-	if (n > 1)
-		qsort(ended, n, sizeof(*ended), compare_ids);
+	ids_sort(ended, n);
 	for (size_t i = 0; i < t->n; i++) {
 		struct run *r = t->runs[i];
-		bool written = n && bsearch(&r->request.id, ended, n, sizeof(*ended), compare_ids);
+		bool written = ids_contain(ended, n, r->request.id);
 		r->settled = written ? RUN_WRITTEN : e->kind ? RUN_NOT_WRITTEN : RUN_LOST;
 		task_wake(r->task);
 	}
@@ -126,7 +119,7 @@ static bool trip_make(struct pool *p, struct arena *a, struct trip *t, struct er
 	p->asked -= t->wish.max;
 	p->unsure |= sure && claims && !ok;
 	if (p->unsure)
-		pool_wake_claimer(p); /* alone, it gives back */
+		pool_wake_exchange(p); /* alone, it gives back */
 	settle(t, ended, n_ended, e);
 	if (ok && claims)
 		take_in(p, t, &got);

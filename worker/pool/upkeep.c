@@ -22,12 +22,12 @@ static bool maintain(struct pool *p, struct arena *a, struct pg *db, int64_t *wa
 {
 	const struct pool_config *c = p->config;
 	fiber_spares_trim();
-	struct queue_rules rules = { c->max_attempts, c->max_crashes, c->default_limits[0] ? c->default_limits : "{}" };
+	struct queue_rules rules = { c->max_attempts, c->max_crashes, pool_default_limits(p) };
 	struct queue_news news;
 	if (!queue_maintain(db, a, &rules, &p->sweep, deadline_in(SHORT_MS), &news, e))
 		return false;
 	if (news.ready)
-		pool_wake_claimer(p); /* the backstop of every notification that was lost */
+		pool_wake_exchange(p); /* the backstop of every notification that was lost */
 	*wait_ms = no_later(jittered(c->poll_ms), news.next_ms);
 	return true;
 }
@@ -39,7 +39,7 @@ static bool fire_schedules(struct pool *p, struct arena *a, struct pg *db, int64
 	if (!queue_fire_schedules(db, a, deadline_in(SHORT_MS), &fired, &next_ms, e))
 		return false;
 	if (fired)
-		pool_wake_claimer(p);
+		pool_wake_exchange(p);
 	*wait_ms = no_later(jittered(LOOK_MS), next_ms);
 	return true;
 }
