@@ -8,6 +8,8 @@
 #include "log.h"
 
 enum config_claim_order { ORDER_FIFO, ORDER_FAIR };
+enum config_api { API_ANTHROPIC, API_OPENAI };
+enum config_delivery { DELIVER_POSTGRES_CHANGES, DELIVER_BROADCAST, DELIVER_REDIS };
 enum config_key_header { KEY_HEADER_BEARER, KEY_HEADER_X_API_KEY };
 
 struct config {
@@ -27,6 +29,8 @@ struct config {
 	} queue;
 	struct {
 		int64_t flush_interval_ms, flush_bytes, row_bytes;
+		enum config_delivery delivery;
+		bool per_token;
 		enum log_level level;
 	} log;
 	struct {
@@ -37,22 +41,52 @@ struct config {
 		int64_t messages, watchers;
 	} realtime;
 	struct {
+		enum config_api api;
 		const char *base_url, *api_key;
 		enum config_key_header key_header;
 		const char *version, *name;
 		int64_t max_tokens, thinking_tokens;
 		int64_t connect_timeout_ms, first_byte_timeout_ms, stall_timeout_ms, turn_timeout_ms;
 		int64_t answer_bytes;
+		const char *fallback;
+		int64_t retries, retry_base_ms, retry_max_ms, circuit_failures, circuit_pause_ms;
+		int64_t context_tokens, requests_per_minute, tokens_per_minute;
+		bool cache, http2;
 	} model;
 	struct {
 		int64_t turns, tool_calls, turn_tools, run_time_ms, tool_time_ms, tool_result_bytes, children;
+		int64_t parallel_tools, repeats, history;
 	} limits;
+	struct {
+		int64_t request_tokens, request_cost, session_tokens, session_cost; /* costs in micro-units */
+		int64_t user_day_tokens, user_day_cost, workspace_day_tokens, workspace_day_cost;
+	} budget;
+	struct {
+		const char *dir;
+		int64_t check_ms;
+	} catalog;
+	struct {
+		const char *hosts, *secrets_dir;
+		bool private_addresses;
+	} tools;
+	struct {
+		int64_t expire_ms;
+	} approvals;
 	struct {
 		int64_t stack; /* bytes */
 	} fiber;
 	struct {
 		const char *url;
+		int64_t timeout_ms;
 	} redis;
+	struct {
+		const char *host;
+		int64_t port;
+	} metrics;
+	struct {
+		const char *url, *header;
+		int64_t percent;
+	} traces;
 	/* Where each row of options.c came from: "default", "drover.yaml:3:9", "environment DROVER_WORKER_SLOTS". */
 	const char *const *from;
 };

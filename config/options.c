@@ -15,6 +15,8 @@ static const char *const redis_schemes[] = { "redis", NULL };
 static const char *const log_levels[] = { "debug", "info", "warn", "error", NULL };
 static const char *const orders[] = { "fifo", "fair", NULL };
 static const char *const key_headers[] = { "bearer", "x-api-key", NULL };
+static const char *const apis[] = { "anthropic", "openai", NULL };
+static const char *const deliveries[] = { "postgres_changes", "broadcast", "redis", NULL };
 
 /* clang-format off */
 #define PLACE(c_type, member) _Generic(((struct config *)0)->member, c_type: offsetof(struct config, member))
@@ -45,8 +47,14 @@ const struct config_section config_sections[] = {
 	{ "realtime", "Supabase Realtime: nothing but the alarms of drover status reads these." },
 	{ "model",    "The language model and how long to wait for it." },
 	{ "limits",   "How far one request may go. An agent may set lower ones." },
+	{ "budget",   "What may be spent on models: tokens, and millionths of the currency in which prices are given. 0 = no limit." },
+	{ "catalog",  "Agents, tools and models as YAML files." },
+	{ "tools",    "What tools that call out may reach." },
+	{ "approvals", "What waits for a person." },
 	{ "fiber",    "The stack that each running request gets." },
-	{ "redis",    "Limits shared by all workers. Postgres alone is enough." },
+	{ "redis",    "Provider limits shared by all workers, and thoughts for readers of Redis. Postgres alone is enough." },
+	{ "metrics",  "Prometheus text, /healthz and /readyz." },
+	{ "traces",   "OpenTelemetry spans, sent as OTLP/HTTP JSON." },
 };
 const size_t config_sections_n = COUNT(config_sections);
 
@@ -94,6 +102,10 @@ const struct config_option config_options[] = {
 	SIZE(log, flush_bytes, "4KiB", 256, 64 * KIB, "Thoughts of this size are written at once."),
 	SIZE(log, row_bytes, "64KiB", KIB, 256 * KIB,
 		"Largest message or data of one row; more becomes several rows or is cut."),
+	CHOICE(log, delivery, enum config_delivery, deliveries, "postgres_changes",
+		"How readers hear of rows of agent_logs. broadcast: realtime.send, one message a session and flush; redis: PUBLISH."),
+	BOOL(log, per_token, "false",
+		"A row for each piece of text as the model sends it: for debugging; Realtime and the database pay for every row."),
 	CHOICE(log, level, enum log_level, log_levels, "info",
 		"What the worker's own log on stderr shows."),
 
@@ -113,6 +125,8 @@ const struct config_option config_options[] = {
 		"Messages a second that the plan allows: 100 Free, 500 Pro, 2500 without spend cap; 0 = no alarm."),
 	INTEGER(realtime, watchers, "1", 1, 100000, "Browsers that watch one session, on average."),
 
+	CHOICE(model, api, enum config_api, apis, "anthropic",
+		"What the provider speaks: Anthropic's Messages, or OpenAI's chat completions (vLLM, Ollama, llama.cpp, OpenRouter)."),
 	URL(model, base_url, http_schemes, "https://api.anthropic.com", 1,
 		"The provider, or a gateway that speaks its format; without the path."),
 	TEXT(model, api_key, "", 0, 4096,
@@ -131,6 +145,21 @@ const struct config_option config_options[] = {
 	DURATION(model, stall_timeout, "1m", SECOND, 30 * MINUTE, "Longest silence within an answer."),
 	DURATION(model, turn_timeout, "10m", SECOND, 2 * HOUR, "Longest time of one turn."),
 	SIZE(model, answer_bytes, "1MiB", 4 * KIB, 64 * MIB, "Largest answer of one turn."),
+	TEXT(model, fallback, "", 0, 1024,
+		"Models to ask when the first is overloaded or away, in order, with commas between; of this provider or of models.yaml."),
+	INTEGER(model, retries, "2", 0, 20, "Times that one turn is asked for again before the next model, or the next attempt."),
+	DURATION(model, retry_base, "500ms", 10, MINUTE, "Longest wait before the first of them; it doubles with each."),
+	DURATION(model, retry_max, "30s", 100, 10 * MINUTE,
+		"Longest wait between two; a provider that asks for more ends the attempt instead."),
+	INTEGER(model, circuit_failures, "10", 0, 10000,
+		"Failures in a row after which a provider is left alone for circuit_pause; 0 = never."),
+	DURATION(model, circuit_pause, "15s", 100, 10 * MINUTE, "How long; then one request tries whether it is back."),
+	INTEGER(model, context_tokens, "180000", 1000, 10000000,
+		"Longest conversation sent to the model; of a longer one old tool results are cut first, and the log says so."),
+	BOOL(model, cache, "true", "Ask the provider to cache the prompt."),
+	BOOL(model, http2, "false", "HTTP/2 to providers with TLS: less memory a stream, more time an event."),
+	INTEGER(model, requests_per_minute, "0", 0, 10000000, "To one key, all workers together; 0 = what the provider's answers say."),
+	INTEGER(model, tokens_per_minute, "0", 0, 1000000000, "The same in tokens, in and out."),
 
 	INTEGER(limits, turns, "20", 1, 1000, "Model turns of one request."),
 	INTEGER(limits, tool_calls, "100", 0, 10000, "Tool calls of one request."),
@@ -139,14 +168,48 @@ const struct config_option config_options[] = {
 	DURATION(limits, tool_time, "30s", 100, HOUR, "Longest time of one tool call."),
 	SIZE(limits, tool_result_bytes, "32KiB", KIB, MIB,
 		"Largest tool result that the model sees; more is cut and says so."),
+	INTEGER(limits, parallel_tools, "4", 1, 64, "Tool calls of one turn that run at once."),
+	INTEGER(limits, repeats, "3", 1, 100, "Times that a request may make the same tool call with the same arguments."),
+	INTEGER(limits, history, "20", 0, 1000, "Earlier requests of the session that the model is told of; 0 = none."),
 	INTEGER(limits, children, "6", 0, 100,
 		"Requests that one request may start and wait for; 0 = none."),
+
+	INTEGER(budget, request_tokens, "0", 0, 1000000000000, "Tokens of one request, all attempts."),
+	INTEGER(budget, request_cost, "0", 0, 1000000000000, "Cost of one request, all attempts."),
+	INTEGER(budget, session_tokens, "0", 0, 1000000000000, "Tokens of one session."),
+	INTEGER(budget, session_cost, "0", 0, 1000000000000, "Cost of one session."),
+	INTEGER(budget, user_day_tokens, "0", 0, 1000000000000, "Tokens of one user a day (UTC)."),
+	INTEGER(budget, user_day_cost, "0", 0, 1000000000000, "Cost of one user a day."),
+	INTEGER(budget, workspace_day_tokens, "0", 0, 1000000000000, "Tokens of one workspace a day."),
+	INTEGER(budget, workspace_day_cost, "0", 0, 1000000000000, "Cost of one workspace a day."),
+
+	TEXT(catalog, dir, "", 0, 4096,
+		"Folder with agents/*.yaml, tools/*.yaml and models.yaml; leave it out for the built-in agents alone.",
+		.example = "/etc/drover"),
+	DURATION(catalog, check, "2s", 100, 10 * MINUTE, "How often the folder is looked at for changes."),
+
+	TEXT(tools, hosts, "", 0, 4096,
+		"Hosts that HTTP tools may call, with commas between; *.example.com is every host below it. Empty = none."),
+	BOOL(tools, private_addresses, "false", "Whether HTTP tools may call loopback, private and link-local addresses."),
+	TEXT(tools, secrets_dir, "", 0, 4096, "Folder of files, one a secret, for the headers of HTTP tools.",
+		.example = "/run/secrets"),
+
+	DURATION(approvals, expire, "1d", MINUTE, 365LL * DAY, "How long a proposal or a question waits for a person."),
 
 	SIZE(fiber, stack, "256KiB", 64 * KIB, 8 * MIB,
 		"Address space of a running request's stack; only what is touched takes memory."),
 
 	URL(redis, url, redis_schemes, "", 0, "Where Redis is; leave it out to do without.",
 		.secret = true, .example = "redis://:password@localhost:6379/0"),
+	DURATION(redis, timeout, "250ms", 10, 10 * SECOND, "Longest wait for Redis; after it a worker goes on with its own share."),
+
+	TEXT(metrics, host, "127.0.0.1", 1, 255, "Address to listen on."),
+	INTEGER(metrics, port, "0", 0, 65000, "Port of the first worker process; the next has the next one. 0 = off."),
+
+	URL(traces, url, http_schemes, "", 0, "Collector, with the path; leave it out to send none.",
+		.example = "http://localhost:4318/v1/traces"),
+	TEXT(traces, header, "", 0, 4096, "One header for it, NAME: VALUE.", .secret = true, .example = "Authorization: Bearer the-key"),
+	INTEGER(traces, percent, "100", 0, 100, "Share of requests that are traced."),
 };
 const size_t config_options_n = COUNT(config_options);
 
@@ -154,6 +217,7 @@ const struct config_order config_orders[] = {
 	{ "queue.backoff_base", "queue.backoff_max", false },
 	{ "log.flush_bytes", "log.row_bytes", false },
 	{ "model.thinking_tokens", "model.max_tokens", true },
+	{ "model.retry_base", "model.retry_max", false },
 };
 const size_t config_orders_n = COUNT(config_orders);
 /* clang-format on */
