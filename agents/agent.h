@@ -4,13 +4,17 @@
  * how far it may go. It gets a run and returns a result; it knows neither queue nor config, so it runs from a test too.
  */
 #pragma once
-#include "model.h"
+#include "route.h"
 #include "tool.h"
 
 struct agent_limits {
 	int64_t turns;         /* model turns of one request */
 	int64_t tool_calls;    /* of one request */
 	int64_t turn_tools;    /* of one turn */
+	int64_t parallel_tools; /* that run at once */
+	int64_t repeats;       /* of the same call with the same arguments */
+	int64_t history;       /* earlier requests of the session that the model is told of */
+	int64_t expire_ms;     /* that a proposal or a question waits */
 	int64_t run_ms;        /* wall time of one attempt */
 	int64_t tool_ms;       /* of one tool call */
 	int64_t children;      /* that one plan may make */
@@ -27,6 +31,10 @@ struct agent {
 	const char *prompt;    /* system prompt */
 	const struct tool *const *tools; /* ends with NULL */
 	struct agent_limits limits;      /* 0 = the default of the run */
+	const char *const *models;       /* to ask, in order, ends with NULL; NULL = the default and its fallback */
+	int64_t max_tokens;              /* of one turn; 0 = the model's */
+	int64_t web_searches;            /* of the provider, in one turn; 0 = none */
+	const cJSON *result_schema;      /* the answer is JSON of this schema, and stands in result.value; or NULL */
 	bool quiet;            /* for housekeeping: the log has only what the agent itself says, and errors */
 	/* What the model may call, when it is not just tools; or NULL. */
 	const cJSON *(*define)(struct arena *a, const struct agent *const *agents);
@@ -40,12 +48,29 @@ struct agent_child {
 	struct field_list after; /* of int64_t: numbers of earlier children, from 0, that must have ended first */
 };
 
+/* What a person is asked before a tool call goes on. */
+struct agent_proposal {
+	const char *tool_call_id, *tool_name;
+	const char *kind;      /* approval, question, unknown (an outcome that was lost) */
+	const char *input;     /* the arguments, JSON: what the decision is bound to */
+	const char *preview;   /* JSON: what the tool would do, as far as it can be tried; or NULL */
+	const char *text;      /* the question, or why it is asked; for people */
+	bool not_requester;
+	int64_t expire_ms;
+};
+
 struct agent_result {
-	enum { AGENT_DONE, AGENT_WAITS } outcome;
+	enum {
+		AGENT_DONE,
+		AGENT_WAITS,   /* for children: run again when all have ended */
+		AGENT_ASKS,    /* people: run again when all proposals are decided, or have expired */
+	} outcome;
 	const char *json;      /* DONE: agent_requests.result */
 	const char *message;   /* DONE: the text of the last log row */
 	const struct agent_child *children; /* WAITS: run again when all have ended */
 	int n_children;
+	const struct agent_proposal *proposals; /* ASKS */
+	int n_proposals;
 };
 
 struct agent_run {
@@ -54,7 +79,7 @@ struct agent_run {
 	const cJSON *definitions;  /* agent_definitions of this one; shared by all its runs */
 	struct arena *arena;       /* of the request */
 	struct pg_pool *db;
-	struct model *model;
+	struct models *models;
 	struct thoughts *thoughts;
 	struct agent_limits limits;
 	int64_t deadline;

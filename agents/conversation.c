@@ -181,7 +181,7 @@ bool conversation_turn(struct agent_run *run, struct conversation *c, const char
 	struct model_turn turn;
 	struct model_request rq = { .system = run->agent->prompt, .messages = c->messages, .tools = run->definitions,
 		.force_tool = force_tool };
-	if (!model_turn(run->model, run->arena, &rq, run->thoughts, run->deadline, &turn, e))
+	if (!route_turn(run->models, run->arena, run->agent->models, &rq, run->thoughts, run->deadline, &turn, e))
 		return false;
 	usage_add(&run->usage, &turn.usage);
 	if (!turn.n)

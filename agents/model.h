@@ -8,7 +8,16 @@
 #include "http.h"
 #include "thoughts.h"
 
+struct model_api; /* model_api.h: how a provider is spoken to */
+
+struct model_price {
+	int64_t input, output, cache_write, cache_read; /* micro-units of the currency, per million tokens */
+};
+
+/* One model behind one door: a URL and a key. */
 struct model_config {
+	const struct model_api *api; /* NULL = Anthropic Messages */
+	const char *lane;          /* name of the door, in limits, logs and metrics; models of one key share it. NULL = "default" */
 	const char *base_url;      /* without the path: https://api.anthropic.com */
 	const char *api_key;       /* NULL = send none */
 	bool key_as_bearer;        /* Authorization: Bearer, else x-api-key */
@@ -16,6 +25,11 @@ struct model_config {
 	const char *name;          /* default model */
 	int64_t max_tokens;        /* of one turn */
 	int64_t thinking_tokens;   /* budget; 0 = no thinking */
+	int64_t context_tokens;    /* longest conversation that it takes; 0 = not known */
+	bool cache;                /* ask for prompt caching */
+	bool http2;                /* over TLS */
+	int64_t requests_per_minute, tokens_per_minute; /* of the lane, all workers together; 0 = not known */
+	struct model_price price;
 	size_t turn_bytes;         /* largest answer taken: more is ERR_INPUT "answer_too_large" */
 	struct http_limits limits; /* body_bytes is for error bodies */
 };
@@ -25,6 +39,14 @@ struct model {
 	struct model_config config;
 };
 
+struct model_block;
+
+/* What a provider says about its limits; -1 = it did not. */
+struct model_rate {
+	int64_t requests_limit, requests_left, requests_reset_ms; /* reset: from now until all of it is back */
+	int64_t tokens_limit, tokens_left, tokens_reset_ms;
+};
+
 struct model_request {
 	const char *name;          /* NULL = the default model */
 	const char *system;
@@ -32,6 +54,16 @@ struct model_request {
 	const cJSON *tools;        /* array of { name, description, input_schema }, or NULL */
 	const char *force_tool;    /* the model must call this tool; NULL = its choice */
 	int64_t max_tokens;        /* 0 = the default */
+	const cJSON *result_schema; /* the answer must be JSON of this schema; or NULL */
+	int64_t web_searches;      /* the provider may search the web so often; 0 = not offered */
+	/*
+	 * A block has ended and goes back like this, while the answer still arrives: each once, in their order. Called in
+	 * the caller's fiber; may wait; false ends the turn with that error. What model_turn gives at the end begins with
+	 * these blocks. NULL = the caller is not interested.
+	 */
+	bool (*block_ended)(void *self, const struct model_block *block, struct err *e);
+	void *self;
+	struct model_rate *rate;   /* written whenever a head of an answer came; or NULL */
 };
 
 enum model_block_kind { BLOCK_TEXT, BLOCK_THINKING, BLOCK_TOOL_CALL, BLOCK_OTHER };
@@ -55,7 +87,8 @@ struct model_turn {
 	const char *stop_reason;   /* end_turn, tool_use, max_tokens, stop_sequence, pause_turn, refusal, ... as sent */
 	struct model_usage usage;
 	const char *message_id;    /* provider's id of the message, or "" */
-	const char *model;         /* that answered */
+	const char *model;         /* that answered, as it calls itself */
+	const struct model_config *config; /* of it */
 };
 
 /*

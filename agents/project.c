@@ -153,7 +153,7 @@ static bool create_run(struct tool_env *env, const void *args, const cJSON **res
 static const struct tool tool_task_create = {
 	.name = "task_create",
 	.text = "Adds tasks to a project, all or none. They must lie within the project's dates. Gives their numbers.",
-	.fields = create_fields, .args_size = sizeof(struct create_args), .writes = true, .run = create_run,
+	.fields = create_fields, .args_size = sizeof(struct create_args), .effect = TOOL_WRITES, .run = create_run,
 };
 
 struct update_args {
@@ -190,7 +190,7 @@ static const struct tool tool_task_update = {
 	.name = "task_update",
 	.text = "Changes status, progress, effort, dates or role of one task; what you leave out stays. Read the task "
 		"first: a version that is not the latest is refused.",
-	.fields = update_fields, .args_size = sizeof(struct update_args), .writes = true, .run = update_run,
+	.fields = update_fields, .args_size = sizeof(struct update_args), .effect = TOOL_WRITES, .run = update_run,
 };
 
 struct milestone_args {
@@ -217,7 +217,7 @@ static bool milestone_run(struct tool_env *env, const void *args, const cJSON **
 static const struct tool tool_milestone_set = {
 	.name = "milestone_set",
 	.text = "Makes a milestone of a project, or moves the one of that name.",
-	.fields = milestone_fields, .args_size = sizeof(struct milestone_args), .writes = true, .run = milestone_run,
+	.fields = milestone_fields, .args_size = sizeof(struct milestone_args), .effect = TOOL_WRITES, .run = milestone_run,
 };
 
 static const struct tool *const tools[] = {

@@ -115,7 +115,7 @@ static bool draft_run(struct tool_env *env, const void *args, const cJSON **resu
 static const struct tool tool_quote_create_draft = {
 	.name = "quote_create_draft",
 	.text = "Makes an empty draft for a project or customer. Gives its number and version. Sending is for people.",
-	.fields = draft_fields, .args_size = sizeof(struct draft_args), .writes = true, .run = draft_run,
+	.fields = draft_fields, .args_size = sizeof(struct draft_args), .effect = TOOL_WRITES, .run = draft_run,
 };
 
 struct line {
@@ -201,7 +201,7 @@ static const struct tool tool_quote_line_put = {
 	.name = "quote_line_put",
 	.text = "Puts lines on a draft, all or none, and gives the whole quote with its new totals and version. Prices "
 		"come from the rate card; a role that it does not cover is refused.",
-	.fields = put_fields, .args_size = sizeof(struct put_args), .writes = true, .run = put_run,
+	.fields = put_fields, .args_size = sizeof(struct put_args), .effect = TOOL_WRITES, .run = put_run,
 };
 
 static const struct tool *const tools[] = {

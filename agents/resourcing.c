@@ -174,7 +174,7 @@ static const struct tool tool_booking_propose = {
 	.name = "booking_propose",
 	.text = "Books a person softly: a proposal that ends by itself after 14 days unless a person confirms it. Refused "
 		"where hard bookings leave no room; overlaps_other_proposals warns of other soft ones.",
-	.fields = propose_fields, .args_size = sizeof(struct propose_args), .writes = true, .run = propose_run,
+	.fields = propose_fields, .args_size = sizeof(struct propose_args), .effect = TOOL_WRITES, .run = propose_run,
 };
 
 struct release_args {
@@ -196,7 +196,7 @@ static bool release_run(struct tool_env *env, const void *args, const cJSON **re
 static const struct tool tool_booking_release = {
 	.name = "booking_release",
 	.text = "Gives up a soft booking.",
-	.fields = release_fields, .args_size = sizeof(struct release_args), .writes = true, .run = release_run,
+	.fields = release_fields, .args_size = sizeof(struct release_args), .effect = TOOL_WRITES, .run = release_run,
 };
 
 static const struct tool *const tools[] = {

@@ -30,7 +30,8 @@ static struct pool_config config_of(struct rig *r)
 		.thoughts = { 4096, 65536 },
 		.model = { .version = "2026-10-21", .name = "claude-test", .max_tokens = 1000, .turn_bytes = 1 << 20,
 			.key_as_bearer = true, .limits = { 2000, 5000, 5000, 20000, 65536 } },
-		.limits = { .turns = 10, .tool_calls = 20, .turn_tools = 10, .run_ms = 20000, .tool_ms = 5000, .children = 6,
+		.limits = { .turns = 10, .tool_calls = 20, .turn_tools = 10, .parallel_tools = 4, .repeats = 20, .history = 20,
+			.expire_ms = 60000, .run_ms = 20000, .tool_ms = 5000, .children = 6,
 			.result_bytes = 32768 },
 		.agents = agents_all,
 	};

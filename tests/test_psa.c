@@ -440,7 +440,7 @@ LOOP_TEST(every_agent_has_a_prompt_and_tools_with_texts)
 		CHECK(strlen(agents[i]->prompt) > 500 && agents[i]->text && agents[i]->run == agent_loop);
 		for (; agents[i]->tools[n]; n++) {
 			CHECK(agents[i]->tools[n]->text && field_schema(a, agents[i]->tools[n]->fields));
-			writing += agents[i]->tools[n]->writes;
+			writing += agents[i]->tools[n]->effect == TOOL_WRITES;
 		}
 		CHECK(n >= 4 && writing >= 2);
 	}

@@ -76,6 +76,8 @@ static bool transfer_wait(struct http_transfer *t, int64_t deadline, struct err 
 		t->parked_until = deadline_first(http_due(t), deadline);
 		if (!loop_park(t->parked_until, e) && !t->done && !still_time(t, deadline, e))
 			return false;
+		if (t->sink && t->sink->work && !t->sink->work(t->sink->self, e))
+			return false;
 	}
 	return true;
 }

@@ -37,6 +37,9 @@ struct http_sink {
 	/* Once, before the first piece; may be NULL. false = collect this body into http_reply.body (an error page). */
 	bool (*head)(void *self, int status, const char *content_type);
 	void *self;
+	/* In the caller's fiber, while the transfer goes on: whenever the fiber was woken (the sink's data may task_wake it), and when it has ended.
+	 * May wait. false ends the transfer with that error. May be NULL. */
+	bool (*work)(void *self, struct err *e);
 };
 
 struct http_reply {

@@ -50,7 +50,7 @@ static bool effect_tool(struct tool_env *env, const void *args, const cJSON **re
 
 static const struct tool tool_effect = {
 	.name = "effect", .text = "Writes one row.", .fields = effect_fields, .args_size = sizeof(struct effect_args),
-	.writes = true, .run = effect_tool,
+	.effect = TOOL_WRITES, .run = effect_tool,
 };
 static const struct tool *const tools[] = { &tool_effect, NULL };
 

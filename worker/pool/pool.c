@@ -39,7 +39,7 @@ struct pool *pool_new(const struct pool_config *config)
 	p->db = pg_pool_new(&p->pg, config->connections);
 	p->control = pg_pool_new(&p->pg, CONTROL_CONNECTIONS);
 	p->lease = pg_pool_new(&p->direct, 1);
-	p->model = (struct model){ .http = http_new(), .config = config->model };
+	p->models = (struct models){ .http = http_new(), .all = &config->model, .n = 1, .retry = config->retry };
 	p->definitions = define_all(p->arena, config->agents);
 	p->running.keep_going = true;
 	p->ending_end = &p->ending;
@@ -53,7 +53,7 @@ void pool_free(struct pool *p)
 	pg_pool_free(p->db);
 	pg_pool_free(p->control);
 	pg_pool_free(p->lease);
-	http_free(p->model.http);
+	http_free(p->models.http);
 	arena_free(p->arena);
 	free(p);
 }

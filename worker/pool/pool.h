@@ -25,7 +25,8 @@ struct pool_config {
 	struct queue_retention retention;
 	int64_t flush_ms;
 	struct thoughts_limits thoughts;
-	struct model_config model;
+	struct model_config model; /* the default */
+	struct route_retry retry;
 	struct agent_limits limits;
 	const struct agent *const *agents; /* ends with NULL */
 	const char *worker_id;     /* uuid; NULL = make one */

@@ -58,7 +58,7 @@ struct pool {
 	struct pg_pool *db;      /* agents, tools, fates */
 	struct pg_pool *control; /* claim, upkeep, log: never behind a run */
 	struct pg_pool *lease;   /* never behind anything: a locked table must not cost all runs */
-	struct model model;
+	struct models models;
 	const cJSON **definitions; /* of config->agents, in the same order */
 
 	struct run *runs;
