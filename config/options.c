@@ -146,9 +146,10 @@ const struct config_option config_options[] = {
 	DURATION(model, turn_timeout, "10m", SECOND, 2 * HOUR, "Longest time of one turn."),
 	SIZE(model, answer_bytes, "1MiB", 4 * KIB, 64 * MIB, "Largest answer of one turn."),
 	TEXT(model, fallback, "", 0, 1024,
-		"Models to ask when the first is overloaded or away, in order, with commas between; of this provider or of models.yaml."),
+		"Models to ask when the first is overloaded or away, in order, with commas between; of this provider or of models.yaml.",
+		.example = "claude-haiku-4-5, qwen3"),
 	INTEGER(model, retries, "2", 0, 20, "Times that one turn is asked for again before the next model, or the next attempt."),
-	DURATION(model, retry_base, "500ms", 10, MINUTE, "Longest wait before the first of them; it doubles with each."),
+	DURATION(model, retry_base, "500ms", 10, 10 * SECOND, "Longest wait before the first of them; it doubles with each."),
 	DURATION(model, retry_max, "30s", 100, 10 * MINUTE,
 		"Longest wait between two; a provider that asks for more ends the attempt instead."),
 	INTEGER(model, circuit_failures, "10", 0, 10000,
@@ -189,7 +190,8 @@ const struct config_option config_options[] = {
 	DURATION(catalog, check, "2s", 100, 10 * MINUTE, "How often the folder is looked at for changes."),
 
 	TEXT(tools, hosts, "", 0, 4096,
-		"Hosts that HTTP tools may call, with commas between; *.example.com is every host below it. Empty = none."),
+		"Hosts that HTTP tools may call, with commas between; *.example.com is every host below it. Empty = none.",
+		.example = "api.example.com, *.crm.example.com"),
 	BOOL(tools, private_addresses, "false", "Whether HTTP tools may call loopback, private and link-local addresses."),
 	TEXT(tools, secrets_dir, "", 0, 4096, "Folder of files, one a secret, for the headers of HTTP tools.",
 		.example = "/run/secrets"),
@@ -208,7 +210,7 @@ const struct config_option config_options[] = {
 
 	URL(traces, url, http_schemes, "", 0, "Collector, with the path; leave it out to send none.",
 		.example = "http://localhost:4318/v1/traces"),
-	TEXT(traces, header, "", 0, 4096, "One header for it, NAME: VALUE.", .secret = true, .example = "Authorization: Bearer the-key"),
+	TEXT(traces, header, "", 0, 4096, "One header for it, NAME=VALUE.", .secret = true, .example = "authorization=Bearer the-key"),
 	INTEGER(traces, percent, "100", 0, 100, "Share of requests that are traced."),
 };
 const size_t config_options_n = COUNT(config_options);

@@ -416,8 +416,10 @@ TEST(the_sample_loads_with_its_examples_too)
 	struct buf *b = buf_new(a, 1 << 20);
 	struct str rest = str_of(printed(a, config_sample)), line;
 	while (str_next(&rest, '\n', &line)) {
-		bool example = str_starts(line, "  # url: ") || str_starts(line, "  # listen_url: ") ||
-			str_starts(line, "  # api_key: ");
+		static const char *const examples[] = { "url", "listen_url", "api_key", "fallback", "dir", "hosts", "secrets_dir", "header" };
+		bool example = false;
+		for (size_t i = 0; i < COUNT(examples); i++)
+			example = example || str_starts(line, arena_printf(a, "  # %s: ", examples[i]));
 		size_t mark = example ? strlen("  # ") : 0;
 		buf_printf(b, "%s%.*s\n", example ? "  " : "", (int)(line.n - mark), line.p + mark);
 	}
