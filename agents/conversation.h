@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The conversation of one request with the model: kept block by block in agent_turns, replayed byte for byte when the
- * request runs again. Every write carries the fence.
+ * The conversation of one request with the model: what agent_turns holds, replayed, and grown block by block. A finished
+ * block is a row before anything depends on it, so after a crash the request goes on from its last finished block, with
+ * the same bytes.
  */
 #pragma once
 #include "agent.h"
@@ -33,9 +34,13 @@ bool conversation_stop_check(const struct conversation *c, struct err *e);
 struct tool_answer {
 	const struct model_block *call;
 	const char *output;    /* JSON */
-	const char *status;    /* done, refused, dry_run */
+	const char *status;    /* as in tool_executions: done, refused, dry_run, unknown, rejected, expired */
 	int64_t ms;
 };
+/*
+ * Answers of one turn may come in any order, from several fibers: each has its place (sequence number and position in
+ * the message) by the order of the calls, and no model is asked before all are there.
+ */
 /* The steps, in a, that record an answer (execution row, turn), to be committed with the tool's effect. Their number. */
 size_t conversation_answer_steps(struct arena *a, const struct agent_run *run, const struct conversation *c,
 	const struct tool_answer *answer, struct pg_step steps[2]);

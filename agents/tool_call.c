@@ -186,3 +186,12 @@ bool tool_call_run(struct agent_run *run, struct conversation *c, const struct m
 	pg_put(run->db, x.env.db);
 	return ok;
 }
+
+bool tool_calls_run(struct agent_run *run, struct conversation *c, struct agent_result *result, struct err *e)
+{
+	*result = (struct agent_result){ .outcome = AGENT_DONE };
+	while (c->n_open)
+		if (!tool_call_run(run, c, &c->open[0], e))
+			return false;
+	return true;
+}

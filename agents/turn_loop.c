@@ -18,14 +18,6 @@ static bool limits_check(const struct agent_run *run, const struct conversation 
 	return true;
 }
 
-static bool run_open_tools(struct agent_run *run, struct conversation *c, struct err *e)
-{
-	while (c->n_open)
-		if (!tool_call_run(run, c, &c->open[0], e))
-			return false;
-	return true;
-}
-
 static void result_fill(struct agent_run *run, const struct conversation *c, struct agent_result *result)
 {
 	cJSON *json = json_object(run->arena);
@@ -41,8 +33,10 @@ bool agent_loop(struct agent_run *run, struct agent_result *result, struct err *
 	if (!conversation_load(run, &c, e))
 		return false;
 	while (!conversation_ended(&c)) {
-		if (!limits_check(run, &c, e) || !run_open_tools(run, &c, e))
+		if (!limits_check(run, &c, e) || !tool_calls_run(run, &c, result, e))
 			return false;
+		if (result->outcome != AGENT_DONE)
+			return true;
 		if (!limits_check(run, &c, e) || !conversation_turn(run, &c, NULL, e))
 			return false;
 	}
