@@ -210,7 +210,7 @@ const struct config_option config_options[] = {
 
 	URL(traces, url, http_schemes, "", 0, "Collector, with the path; leave it out to send none.",
 		.example = "http://localhost:4318/v1/traces"),
-	TEXT(traces, header, "", 0, 4096, "One header for it, NAME=VALUE.", .secret = true, .example = "authorization=Bearer the-key"),
+	TEXT(traces, header, "", 0, 4096, "One header for it, NAME=VALUE.", .secret = true, .example = "x-api-key=the-key"),
 	INTEGER(traces, percent, "100", 0, 100, "Share of requests that are traced."),
 };
 const size_t config_options_n = COUNT(config_options);
