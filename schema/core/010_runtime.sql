@@ -23,5 +23,51 @@ end
 $$;
 comment on function drover.spend(bigint, integer, bigint, bigint, bigint, bigint, bigint) is 'Counts a model call in its request; first in its transaction, it is the fence: raises DV001 unless the request still runs at this version.';
 
+-- ---- causes of the agent runtime: each is filled in where its tables are made ----
+
+create function drover.why_people(r public.agent_requests) returns setof jsonb
+	language sql stable set search_path = pg_catalog, pg_temp as $$
+	select null::jsonb where false
+$$;
+comment on function drover.why_people(public.agent_requests) is 'Proposals and questions that a request waits for.';
+
+create function drover.why_lanes(r public.agent_requests) returns setof jsonb
+	language sql stable set search_path = pg_catalog, pg_temp as $$
+	select null::jsonb where false
+$$;
+comment on function drover.why_lanes(public.agent_requests) is 'Lanes of models that are paused while a request runs.';
+
+create or replace function drover.why(of_request bigint, defaults jsonb) returns setof jsonb
+	language plpgsql stable set search_path = pg_catalog, pg_temp
+	set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
+declare
+	r public.agent_requests;
+	in_turn boolean; -- a claim may look at it, or soon
+begin
+	select q.* into r from public.agent_requests q where q.id = of_request;
+	in_turn := r.phase in ('ready', 'blocked') or (r.phase in ('scheduled', 'retry_wait') and r.run_at <= clock_timestamp());
+	return query
+		with found (rank, c) as (
+			select case when r.phase = 'running' then 0 else 2 end, drover.why_state(r)
+			union all select 1, drover.why_stops(r)
+			union all select 3, drover.why_no_worker() where in_turn or r.phase in ('scheduled', 'retry_wait')
+			union all select 6, drover.why_session(r) where in_turn
+			union all select 1, c from drover.why_people(r) c
+			union all select 1, c from drover.why_lanes(r) c
+			union all select case c ->> 'on' when 'all' then 5 else 7 end, c from drover.why_limits(r, defaults) c
+				where in_turn or (r.status in ('queued', 'processing') and r.phase <> 'running' and c ->> 'cause' = 'paused')
+		), causes as (
+			select case when f.c ->> 'on' = r.blocked_on then 4 else f.rank end as rank, row_number() over () as nth, f.c
+				from found f where f.c is not null
+			union all
+			select 4, 0, drover.cause('parked', null, null, jsonb_build_object('on', r.blocked_on))
+				where r.phase = 'blocked' and not exists (select from found f where f.c ->> 'on' = r.blocked_on)
+		)
+		select x.c from causes x order by x.rank, x.nth;
+end
+$$;
+comment on function drover.why(bigint, jsonb) is 'All causes for which an open request does not run now, the one that decides first as the first; for one that runs or has ended, that. Cause on: what blocked_on is, or will be after the next claim. None at all: a claim would take it. defaults: as for drover.claim.';
+
 revoke execute on all functions in schema drover from public;
-grant execute on function drover.spend(bigint, integer, bigint, bigint, bigint, bigint, bigint) to drover_worker;
+grant execute on function drover.spend(bigint, integer, bigint, bigint, bigint, bigint, bigint),
+	drover.why_people(public.agent_requests), drover.why_lanes(public.agent_requests) to drover_worker;
