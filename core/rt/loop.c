@@ -180,6 +180,8 @@ static bool fail_cancelled(struct err *e)
 
 static bool fail_tortured(struct task *t, struct err *e)
 {
+	if (loop.torture_kind == ERR_NONE)
+		raise(SIGKILL);
 	if (loop.torture_kind == ERR_CANCELLED)
 		t->cancelled = true;
 	return FAIL(e, loop.torture_kind, "torture", "wait %ld failed on purpose", (long)loop.torture_at);
@@ -188,7 +190,8 @@ static bool fail_tortured(struct task *t, struct err *e)
 bool loop_park(int64_t deadline, struct err *e)
 {
 	struct task *t = loop.current;
-	if (t->tortured && ++loop.torture_count == loop.torture_at)
+	int64_t counted = t->tortured ? ++loop.torture_count : 0;
+	if (counted && counted == loop.torture_at)
 		return fail_tortured(t, e);
 	if (!t->woken && !t->cancelled) {
 		timer_start(t, deadline);
@@ -197,6 +200,8 @@ bool loop_park(int64_t deadline, struct err *e)
 		while (!t->woken && !t->cancelled && !t->timed_out);
 		uv_timer_stop(&t->timer);
 	}
+	if (counted && -counted == loop.torture_at)
+		raise(SIGKILL);
 	if (t->cancelled)
 		return fail_cancelled(e);
 	if (!t->woken)

@@ -62,6 +62,8 @@ bool loop_wait_signal(const int *signals, size_t n, int *signal_number, struct e
 
 /*
  * Torture, for tests: the k-th park (from 1) of the fibers started below the current one fails with kind. 0 disarms.
+ * ERR_NONE kills the process instead: before the k-th park (what it sent is on its way, the answer unseen), or with -k
+ * right after it (the answer is there, nothing was made of it).
  * Marks are inherited by fibers started later. Returns how many parks were counted since the last call.
  */
 int64_t loop_torture(int64_t k, enum err_kind kind);
