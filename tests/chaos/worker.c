@@ -82,7 +82,8 @@ static bool plan_calls(struct agent_run *run, struct conversation *c, struct err
 		return true;
 	for (int64_t i = 0; i < n; i++)
 		blocks[i] = call_block(run, i + 1);
-	struct model_turn turn = { .blocks = blocks, .n = (size_t)n, .stop_reason = "tool_use" };
+	struct model_turn turn = { .blocks = blocks, .n = (size_t)n, .stop_reason = "tool_use", .model = "none",
+		.config = &run->models->all[0] };
 	return conversation_keep_turn(run, c, &turn, e) && conversation_load(run, c, e);
 }
 

@@ -8,7 +8,7 @@
 /* What the transaction at the end does beside the log rows. */
 struct outcome {
 	enum { END_FINISH, END_RELEASE, END_RETRY, END_WAIT, END_NOTHING } kind;
-	struct queue_end end;   /* its tokens count for every kind */
+	struct queue_end end;
 	int64_t wait_ms;
 	const char *children;
 	struct err why;
@@ -176,13 +176,12 @@ static bool write_fate(struct run *r, struct outcome *o, struct err *e)
 	return settled == RUN_WRITTEN || o->kind == END_NOTHING || write_until_done(r, o, e) || write_refused(r, o, e);
 }
 
-void run_conclude(struct run *r, bool ok, const struct agent_run *ar, const struct agent_result *result,
+void run_conclude(struct run *r, bool ok, const struct agent_run *ar __attribute__((unused)), const struct agent_result *result,
 	const struct err *why)
 {
 	struct outcome *o = arena_alloc(r->arena, sizeof(*o));
 	o->why = *why;
-	o->end = (struct queue_end){ .request = &r->request, .agent = r->agent_name, .tokens = { ar->usage.input_tokens,
-		ar->usage.output_tokens, ar->usage.cache_write_tokens, ar->usage.cache_read_tokens } };
+	o->end = (struct queue_end){ .request = &r->request, .agent = r->agent_name }; /* each turn has counted its tokens */
 	r->concluding = true;
 	task_cancel_clear(); /* the run has unwound; now its fate is written */
 	if (ok)
