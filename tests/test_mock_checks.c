@@ -249,8 +249,8 @@ LOOP_TEST(headers_and_path_must_be_the_providers)
 	expect_exchange(c, "POST", "/v1/messages", none, 400, "anthropic-version: header is required");
 	expect_exchange(c, "POST", "/v1/messages", unknown, 400, "anthropic-version: \"2024-01-01\" is not a valid version");
 	expect_exchange(c, "POST", "/v1/messages", form, 400, "content-type: must be application/json");
-	expect_exchange(c, "POST", "/v1/complete", usual, 404, "POST /v1/complete: only POST /v1/messages is here");
-	expect_exchange(c, "PUT", "/v1/messages", usual, 404, "PUT /v1/messages: only POST /v1/messages is here");
+	expect_exchange(c, "POST", "/v1/complete", usual, 404, "POST /v1/complete: only POST /v1/messages and POST /v1/chat/completions are here");
+	expect_exchange(c, "PUT", "/v1/messages", usual, 404, "PUT /v1/messages: only POST /v1/messages and POST /v1/chat/completions are here");
 }
 
 LOOP_TEST(the_older_version_still_takes_temperature)

@@ -75,7 +75,7 @@ TEST(a_reply_says_one_thing)
 TEST(a_block_is_of_one_kind)
 {
 	ARENA_SCOPE(a);
-	const char *one = "t.yaml:2:14: a block is one of thinking, text, tool, raw or raw_file";
+	const char *one = "t.yaml:2:14: a block is one of thinking, text, tool, block, raw, raw_file or garbage";
 	WRONG("replies:\n  - reply: [ { text: a, thinking: b } ]\n", one);
 	WRONG("replies:\n  - reply: [ { repeat: 2 } ]\n", one);
 	WRONG("replies:\n  - reply: [ { text: a, input: { b: 1 } } ]\n",

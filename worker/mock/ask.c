@@ -1,6 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests become a flat list of blocks: what the provider merges and pairs can be seen there by counting. */
+/*
+ * Requests become a flat list of blocks: what the provider merges and pairs can be seen there by counting. Those of
+ * chat completions become the same blocks, named as in the Messages API, so that one set of conditions serves both.
+ */
 #include "ask.h"
+
+const char *const ask_paths[ASK_DIALECTS] = {
+	[ASK_ANTHROPIC] = "/v1/messages",
+	[ASK_OPENAI] = "/v1/chat/completions",
+};
+
+enum ask_dialect ask_dialect_of(const struct http_exchange *x)
+{
+	return strcmp(http_exchange_path(x), ask_paths[ASK_OPENAI]) == 0 ? ASK_OPENAI : ASK_ANTHROPIC;
+}
 
 static const char *text_of(const cJSON *object, const char *name)
 {
@@ -19,7 +32,7 @@ static size_t blocks_count(const cJSON *messages)
 	size_t n = 0;
 	const cJSON *message;
 	json_each(message, messages)
-		n += content_count(json_get(message, "content"));
+		n += content_count(json_get(message, "content")) + content_count(json_get(message, "tool_calls"));
 	return n;
 }
 
@@ -28,12 +41,24 @@ static struct ask_block block_read(const cJSON *json)
 	const char *type = text_of(json, "type");
 	bool thinking = strcmp(type, "thinking") == 0, result = strcmp(type, "tool_result") == 0;
 	return (struct ask_block){ .type = type, .json = json, .text = text_of(json, thinking ? "thinking" : "text"),
-		.id = text_of(json, result ? "tool_use_id" : "id") };
+		.id = text_of(json, result ? "tool_use_id" : "id"), .name = text_of(json, "name") };
 }
 
 static struct ask_block block_text(const char *text)
 {
-	return (struct ask_block){ .type = "text", .text = text, .id = "" };
+	return (struct ask_block){ .type = "text", .text = text, .id = "", .name = "" };
+}
+
+static struct ask_block block_call(const cJSON *json)
+{
+	return (struct ask_block){ .type = "tool_use", .text = "", .json = json, .id = text_of(json, "id"),
+		.name = text_of(json_get(json, "function"), "name") };
+}
+
+static struct ask_block block_result(const cJSON *message)
+{
+	return (struct ask_block){ .type = "tool_result", .text = "", .json = message, .name = "",
+		.id = text_of(message, "tool_call_id") };
 }
 
 struct flattening {
@@ -43,20 +68,31 @@ struct flattening {
 	bool user; /* whose the latest message was */
 };
 
-static void add_message(struct flattening *f, const cJSON *message, int64_t index)
+static void add_blocks(struct flattening *f, const cJSON *message)
 {
 	struct ask *q = f->q;
 	const cJSON *content = json_get(message, "content"), *item;
-	bool user = strcmp(text_of(message, "role"), "user") == 0;
-	q->assistants += !user;
-	q->turns += q->turns == 0 || user != f->user;
-	f->user = user;
-	size_t first = q->n;
-	if (cJSON_IsArray(content))
+	if (strcmp(text_of(message, "role"), "tool") == 0)
+		f->blocks[q->n++] = block_result(message);
+	else if (cJSON_IsArray(content))
 		json_each(item, content)
 			f->blocks[q->n++] = block_read(item);
 	else if (cJSON_IsString(content))
 		f->blocks[q->n++] = block_text(content->valuestring);
+	json_each(item, json_get(message, "tool_calls"))
+		f->blocks[q->n++] = block_call(item);
+}
+
+static void add_message(struct flattening *f, const cJSON *message, int64_t index)
+{
+	struct ask *q = f->q;
+	const char *role = text_of(message, "role");
+	bool user = strcmp(role, "user") == 0 || strcmp(role, "tool") == 0;
+	q->assistants += !user;
+	q->turns += q->turns == 0 || user != f->user;
+	f->user = user;
+	size_t first = q->n;
+	add_blocks(f, message);
 	for (size_t i = first; i < q->n; i++) {
 		struct ask_block *b = &f->blocks[i];
 		b->user = user;
@@ -75,17 +111,23 @@ static void add_system(struct buf *out, const cJSON *content)
 		buf_printf(out, "%s\n", text_of(item, "text"));
 }
 
+static bool is_system(const cJSON *message)
+{
+	const char *role = text_of(message, "role");
+	return strcmp(role, "system") == 0 || strcmp(role, "developer") == 0;
+}
+
 static void flatten(struct arena *a, struct ask *q)
 {
 	const cJSON *messages = json_get(q->json, "messages"), *message;
 	int64_t index = 0;
 	struct flattening f = { .q = q, .system = buf_new(a, q->body.n * 2 + 1) };
 	messages = cJSON_IsArray(messages) ? messages : NULL;
-	f.blocks = arena_alloc(a, blocks_count(messages) * sizeof(*f.blocks));
+	f.blocks = arena_alloc(a, (blocks_count(messages) + (size_t)cJSON_GetArraySize(messages)) * sizeof(*f.blocks));
 	q->blocks = f.blocks;
 	add_system(f.system, json_get(q->json, "system"));
 	json_each(message, messages) {
-		if (strcmp(text_of(message, "role"), "system") == 0)
+		if (is_system(message))
 			add_system(f.system, json_get(message, "content"));
 		else
 			add_message(&f, message, index);
@@ -109,7 +151,7 @@ static const char *last_user_text(struct arena *a, const struct ask *q)
 
 bool ask_read(struct arena *a, const struct http_exchange *x, struct ask *out, struct err *e)
 {
-	struct ask q = { .exchange = x, .body = http_exchange_body(x) };
+	struct ask q = { .exchange = x, .dialect = ask_dialect_of(x), .body = http_exchange_body(x) };
 	q.json = json_parse(a, q.body, e);
 	if (!q.json)
 		return false;
@@ -119,6 +161,8 @@ bool ask_read(struct arena *a, const struct http_exchange *x, struct ask *out, s
 	q.model = text_of(q.json, "model");
 	if (strcmp(text_of(choice, "type"), "tool") == 0)
 		q.force_tool = json_text(choice, "name");
+	else if (strcmp(text_of(choice, "type"), "function") == 0)
+		q.force_tool = json_text(json_get(choice, "function"), "name");
 	flatten(a, &q);
 	q.last_user = last_user_text(a, &q);
 	*out = q;
@@ -129,8 +173,13 @@ const char *ask_result_tool(const struct ask *q, const struct ask_block *result)
 {
 	for (const struct ask_block *b = result; b-- > q->blocks;)
 		if (strcmp(b->type, "tool_use") == 0 && strcmp(b->id, result->id) == 0)
-			return text_of(b->json, "name");
+			return b->name;
 	return "";
+}
+
+const char *ask_offered_name(const struct ask *q, const cJSON *tool)
+{
+	return text_of(q->dialect == ASK_OPENAI ? json_get(tool, "function") : tool, "name");
 }
 
 const char *ask_result_text(struct arena *a, const struct ask_block *result)

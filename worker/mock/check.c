@@ -38,16 +38,23 @@ static const char *header(const struct http_exchange *x, const char *name)
 	return value ? value : "";
 }
 
-bool check_exchange(const struct http_exchange *x, struct err *e)
+static bool check_version(const struct http_exchange *x, struct err *e)
 {
 	const char *version = header(x, "anthropic-version");
-	if (strcmp(http_exchange_path(x), "/v1/messages") != 0 || strcmp(http_exchange_method(x), "POST") != 0)
-		return FAIL(e, ERR_INPUT, "not_found_error", "%s %s: only POST /v1/messages is here",
-			http_exchange_method(x), http_exchange_path(x));
 	if (!*version)
 		return REFUSE(e, "anthropic-version: header is required");
-	if (strcmp(version, "2026-10-21") != 0 && strcmp(version, "2023-06-01") != 0)
-		return REFUSE(e, "anthropic-version: \"%.40s\" is not a valid version", version);
+	return strcmp(version, "2026-10-21") == 0 || strcmp(version, "2023-06-01") == 0
+		|| REFUSE(e, "anthropic-version: \"%.40s\" is not a valid version", version);
+}
+
+bool check_exchange(const struct http_exchange *x, struct err *e)
+{
+	enum ask_dialect dialect = ask_dialect_of(x);
+	if (strcmp(http_exchange_path(x), ask_paths[dialect]) != 0 || strcmp(http_exchange_method(x), "POST") != 0)
+		return FAIL(e, ERR_INPUT, "not_found_error", "%s %s: only POST %s and POST %s are here",
+			http_exchange_method(x), http_exchange_path(x), ask_paths[ASK_ANTHROPIC], ask_paths[ASK_OPENAI]);
+	if (dialect == ASK_ANTHROPIC && !check_version(x, e))
+		return false;
 	if (strncasecmp(header(x, "content-type"), "application/json", 16) != 0)
 		return REFUSE(e, "content-type: must be application/json");
 	if (http_exchange_body(x).n > REQUEST_BYTES)
@@ -114,6 +121,9 @@ static bool check_thinking(const struct ask *q, struct err *e)
 		return true;
 	if (!type)
 		return REFUSE(e, "thinking.type: Field required");
+	if (strcmp(type, "enabled") != 0 && strcmp(type, "adaptive") != 0 && strcmp(type, "between_tools") != 0)
+		return REFUSE(e, "thinking: Input tag '%.40s' found using 'type' does not match any of the expected tags: "
+			"'adaptive', 'between_tools', 'disabled', 'enabled'", type);
 	if (strcmp(type, "enabled") == 0 && budget < THINKING_LEAST)
 		return REFUSE(e, "thinking.enabled.budget_tokens: Input should be greater than or equal to %d", THINKING_LEAST);
 	if (strcmp(type, "enabled") == 0 && budget >= json_i64(q->json, "max_tokens", 0))
@@ -137,7 +147,7 @@ static bool check_schema(const cJSON *tool, int i, struct err *e)
 	const cJSON *schema = json_get(tool, "input_schema");
 	const char *type = json_text(tool, "type"), *schema_type = json_text(schema, "type");
 	if (type && strcmp(type, "custom") != 0)
-		return true;
+		return check_server_tool(tool, i, e);
 	if (!schema)
 		return REFUSE(e, "tools.%d.custom.input_schema: Field required", i);
 	if (!cJSON_IsObject(schema))
@@ -202,7 +212,8 @@ static bool check_choice(const struct ask *q, struct err *e)
 bool check_ask(const struct ask *q, struct err *e)
 {
 	static bool (*const checks[])(const struct ask *, struct err *) = {
-		check_keys, check_required, check_sampling, check_thinking, check_tools, check_choice, check_messages,
+		check_keys, check_required, check_sampling, check_thinking, check_fields, check_tools, check_choice,
+		check_messages,
 	};
 	for (size_t i = 0; i < COUNT(checks); i++)
 		if (!checks[i](q, e))

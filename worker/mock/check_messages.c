@@ -96,15 +96,33 @@ static bool check_result(const struct ask_block *b, struct err *e)
 		|| fail_block(b, e, ".tool_result.content: Input should be a valid list");
 }
 
+static bool check_server_call(const struct ask_block *b, struct err *e)
+{
+	if (!check_word(b->id))
+		return fail_block(b, e, ".server_tool_use.id: String should match pattern '^srvtoolu_[a-zA-Z0-9_]+$'");
+	return cJSON_IsObject(json_get(b->json, "input"))
+		|| fail_block(b, e, ".server_tool_use.input: Input should be a valid dictionary");
+}
+
+static bool check_search_result(const struct ask_block *b, struct err *e)
+{
+	const char *id = json_text(b->json, "tool_use_id");
+	return id && json_get(b->json, "content") ? true
+		: fail_block(b, e, id ? ".web_search_tool_result.content: Field required"
+			: ".web_search_tool_result.tool_use_id: Field required");
+}
+
 static const struct {
 	const char *type;
 	enum { ANYBODY, USER, ASSISTANT } whose;
 	bool (*check)(const struct ask_block *b, struct err *e);
 } kinds[] = {
+	{ "server_tool_use", ASSISTANT, check_server_call },
 	{ "text", ANYBODY, check_text },
 	{ "thinking", ASSISTANT, check_thought },
 	{ "tool_result", USER, check_result },
 	{ "tool_use", ASSISTANT, check_call },
+	{ "web_search_tool_result", ASSISTANT, check_search_result },
 };
 
 static bool check_block(const struct ask_block *b, struct err *e)
@@ -234,6 +252,24 @@ static int count_marks(const cJSON *json)
 	return n;
 }
 
+/* A search's result goes back with the search that it belongs to. */
+static bool check_searches(const struct ask *q, struct err *e)
+{
+	for (size_t i = 0; i < q->n; i++) {
+		const struct ask_block *b = &q->blocks[i];
+		if (!is_type(b, "web_search_tool_result"))
+			continue;
+		const char *id = json_text(b->json, "tool_use_id");
+		size_t k = i;
+		while (k > 0 && !(is_type(&q->blocks[k - 1], "server_tool_use") && strcmp(q->blocks[k - 1].id, id) == 0))
+			k--;
+		if (!k)
+			return fail_block(b, e, ": unexpected `tool_use_id` found in `web_search_tool_result` blocks. Each "
+				"`web_search_tool_result` block must have a corresponding `server_tool_use` block before it.");
+	}
+	return true;
+}
+
 static bool check_cache(const struct ask *q, struct err *e)
 {
 	int n = count_marks(q->json);
@@ -244,7 +280,7 @@ static bool check_cache(const struct ask *q, struct err *e)
 bool check_messages(const struct ask *q, struct err *e)
 {
 	static bool (*const checks[])(const struct ask *, struct err *) = {
-		check_shape, check_blocks, check_ids, check_answered, check_results, check_end, check_cache,
+		check_shape, check_blocks, check_ids, check_answered, check_results, check_searches, check_end, check_cache,
 	};
 	for (size_t i = 0; i < COUNT(checks); i++)
 		if (!checks[i](q, e))

@@ -50,7 +50,7 @@ static bool is_offered(const struct ask *q, const char *name)
 {
 	const cJSON *tool;
 	json_each(tool, json_get(q->json, "tools"))
-		if (strcmp(json_text(tool, "name"), name) == 0)
+		if (strcmp(ask_offered_name(q, tool), name) == 0)
 			return true;
 	return false;
 }
@@ -104,7 +104,7 @@ static const char *offered(struct arena *a, const struct ask *q)
 	struct buf *names = buf_new(a, NAMES_BYTES);
 	const cJSON *tool;
 	json_each(tool, json_get(q->json, "tools"))
-		add_name(names, json_text(tool, "name"));
+		add_name(names, ask_offered_name(q, tool));
 	return names->n ? buf_str(names).p : "none";
 }
 
@@ -135,7 +135,7 @@ const struct script_reply *match_reply(const struct script *s, int64_t *held, co
 {
 	for (size_t i = 0; i < s->n; i++) {
 		const struct script_when *w = &s->replies[i].when;
-		if (reply_holds(q, w) && ++held[i] && (!w->nth || w->nth == held[i]))
+		if (reply_holds(q, w) && ++held[i] > w->after && (!w->nth || w->nth == held[i] - w->after))
 			return &s->replies[i];
 	}
 	fail_none(s, q, e);

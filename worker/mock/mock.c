@@ -17,7 +17,7 @@ struct mock {
 	struct arena *arena;
 	const struct script *script;
 	struct http_server *server; /* NULL once stopped */
-	struct tape *tapes;         /* by reply: of those that are the same for all */
+	struct tape *tapes[ASK_DIALECTS]; /* by reply: of those that are the same for all */
 	int64_t *held;              /* by reply, for match_reply */
 	struct mock_counts counts;
 	struct record *records;
@@ -78,12 +78,12 @@ static bool choose_tape(struct mock *m, struct arena *a, const struct ask *q, st
 {
 	const struct script_reply *reply = p->reply;
 	if (!reply->filled) {
-		p->tape = &m->tapes[reply - m->script->replies];
+		p->tape = &m->tapes[p->dialect][reply - m->script->replies];
 		return true;
 	}
 	struct tape *tape = arena_alloc(a, sizeof(*tape));
 	p->tape = tape;
-	if (tape_make(a, reply, q, tape, e))
+	if (tape_make(a, reply, p->dialect, q, tape, e))
 		return true;
 	e->code = "invalid_request_error";
 	return err_prefix(e, "the script's reply at %s:%d:%d: ", reply->place.file, reply->place.line, reply->place.column);
@@ -115,7 +115,7 @@ static bool read_ask(const struct http_exchange *x, struct arena *a, struct ask 
 		e->code = "invalid_request_error";
 		return err_prefix(e, "The request body is not valid JSON: ");
 	}
-	return check_ask(q, e);
+	return q->dialect == ASK_OPENAI ? check_chat(q, e) : check_ask(q, e);
 }
 
 /* The request's tree is gone when the stream begins: ten thousand of them would be heavy. */
@@ -126,6 +126,7 @@ static bool decide(struct mock *m, const struct http_exchange *x, struct arena *
 	if (!read_ask(x, tmp, &q, e))
 		return rejected(m, e);
 	p->model = arena_text(a, str_of(q.model));
+	p->usage = json_true(json_get(q.json, "stream_options"), "include_usage");
 	return script_answer(m, a, &q, p, e);
 }
 
@@ -135,7 +136,7 @@ static bool answer(struct mock *m, struct http_exchange *x, struct err *e)
 	struct err why;
 	struct str body = http_exchange_body(x);
 	struct record *record = record_add(m, body);
-	struct play p = { .hash = ask_hash(ASK_HASH, body), .number = (uint64_t)m->counts.requests,
+	struct play p = { .dialect = ask_dialect_of(x), .hash = ask_hash(ASK_HASH, body), .number = (uint64_t)m->counts.requests,
 		.input_tokens = 1 + (int64_t)body.n / BYTES_PER_TOKEN };
 	if (!decide(m, x, a, &p, &why))
 		return play_refusal(x, &p, &why, e);
@@ -171,10 +172,12 @@ static bool handle(void *self, struct http_exchange *x, struct err *e)
 static bool make_tapes(struct mock *m, struct err *e)
 {
 	const struct script *s = m->script;
-	m->tapes = arena_alloc(m->arena, s->n * sizeof(*m->tapes));
-	for (size_t i = 0; i < s->n; i++)
-		if (!s->replies[i].filled && !tape_make(m->arena, &s->replies[i], NULL, &m->tapes[i], e))
-			return err_prefix(e, "%s:%d: ", s->file, s->replies[i].place.line);
+	for (enum ask_dialect d = 0; d < ASK_DIALECTS; d++) {
+		m->tapes[d] = arena_alloc(m->arena, s->n * sizeof(*m->tapes[d]));
+		for (size_t i = 0; i < s->n; i++)
+			if (!s->replies[i].filled && !tape_make(m->arena, &s->replies[i], d, NULL, &m->tapes[d][i], e))
+				return err_prefix(e, "%s:%d: ", s->file, s->replies[i].place.line);
+	}
 	return true;
 }
 

@@ -4,27 +4,22 @@
 #include "check.h"
 #include "clock.h"
 
-enum { PING_EVERY = 64, MESSAGE_ID = 0xFFFF };
+enum { PING_EVERY = 64, EVENT_BYTES = 1 << 20 };
 
 struct player {
 	struct http_exchange *x;
 	const struct play *p;
+	const struct speech *speech;
+	struct str opening;        /* of every frame that is open */
 	int64_t deltas, tools;
 	int64_t due;               /* of the next delta */
 	bool stalled, failed, over; /* over: nothing more is written */
 };
 
-/* Unlike ids of other requests, and of another run of the program with the same conversation a turn later. */
-static void id_write(const struct play *p, int64_t nth, char out[TAPE_ID + 1])
-{
-	snprintf(out, TAPE_ID + 1, "%012lx%08lx%04lx", (unsigned long)(p->hash >> 16),
-		(unsigned long)(p->number & UINT32_MAX), (unsigned long)(nth & MESSAGE_ID));
-}
-
 static const char *request_id(struct arena *a, const struct play *p)
 {
 	char id[TAPE_ID + 1];
-	id_write(p, MESSAGE_ID, id);
+	speech_id(p, SPEECH_MESSAGE, id);
 	return arena_printf(a, "req_%s", id);
 }
 
@@ -36,7 +31,7 @@ static const struct http_header *with_request_id(struct arena *a, const struct p
 	struct http_header *all = arena_alloc(a, (n + 2) * sizeof(*all));
 	if (n)
 		memcpy(all, more, n * sizeof(*all));
-	all[n] = (struct http_header){ "request-id", request_id(a, p) };
+	all[n] = (struct http_header){ speech_of(p->dialect)->request_id, request_id(a, p) };
 	return all;
 }
 
@@ -44,13 +39,9 @@ static const struct http_header *with_request_id(struct arena *a, const struct p
 
 static const char *error_json(struct arena *a, const struct play *p, const char *type, const char *message)
 {
-	cJSON *o = json_object(a);
-	json_put_text(o, "type", "error");
-	cJSON *error = json_put_object(o, "error");
-	json_put_text(error, "type", type);
-	json_put_text(error, "message", message);
-	json_put_text(o, "request_id", request_id(a, p));
-	return json_print(a, o);
+	struct buf *json = buf_new(a, EVENT_BYTES);
+	speech_of(p->dialect)->page(json, p, type, message);
+	return buf_str(json).p;
 }
 
 static bool write_page(struct http_exchange *x, const struct play *p, int status, const char *body, struct err *e)
@@ -65,7 +56,7 @@ static bool write_page(struct http_exchange *x, const struct play *p, int status
 bool play_refusal(struct http_exchange *x, const struct play *p, const struct err *why, struct err *e)
 {
 	ARENA_SCOPE(a);
-	struct play plain = { .hash = p->hash, .number = p->number };
+	struct play plain = { .dialect = p->dialect, .hash = p->hash, .number = p->number };
 	return write_page(x, &plain, check_status(why->code), error_json(a, p, why->code, why->msg), e);
 }
 
@@ -79,54 +70,24 @@ static bool play_page(struct http_exchange *x, const struct play *p, struct err 
 
 /* ---- events ---- */
 
-static bool write_event(struct player *w, const char *type, const char *json, struct err *e)
+/* By byte, each a while after the one before, when the script wants it so. */
+static bool put(struct player *w, struct str bytes, struct err *e)
 {
-	ARENA_SCOPE(a);
-	return http_respond_write(w->x, str_of(arena_printf(a, "event: %s\ndata: %s\n\n", type, json)), e);
+	int64_t ms = w->p->reply->trickle_ms;
+	if (!ms)
+		return http_respond_write(w->x, bytes, e);
+	for (size_t i = 0; i < bytes.n; i++)
+		if (!http_respond_write(w->x, (struct str){ bytes.p + i, 1 }, e) || !loop_sleep(ms, e))
+			return false;
+	return true;
 }
 
-static void put_usage(cJSON *o, const struct player *w, bool end)
-{
-	const struct play *p = w->p;
-	const int64_t guess[SCRIPT_COUNTS] = { [SCRIPT_INPUT] = p->input_tokens,
-		[SCRIPT_OUTPUT] = p->tape->output_tokens };
-	cJSON *usage = json_put_object(o, "usage");
-	for (int i = 0; i < SCRIPT_COUNTS; i++) {
-		int64_t n = p->reply->usage[i] >= 0 ? p->reply->usage[i] : guess[i];
-		json_put_i64(usage, script_count_names[i], i == SCRIPT_OUTPUT && !end ? 1 : n);
-	}
-}
-
-static bool write_start(struct player *w, struct err *e)
+static bool put_said(struct player *w, void (*say)(struct buf *out, const struct play *p), struct err *e)
 {
 	ARENA_SCOPE(a);
-	char id[TAPE_ID + 1];
-	id_write(w->p, MESSAGE_ID, id);
-	cJSON *o = json_object(a);
-	json_put_text(o, "type", "message_start");
-	cJSON *message = json_put_object(o, "message");
-	json_put_text(message, "id", arena_printf(a, "msg_%s", id));
-	json_put_text(message, "type", "message");
-	json_put_text(message, "role", "assistant");
-	json_put_text(message, "model", w->p->model);
-	json_put_array(message, "content");
-	json_put_text(message, "stop_reason", NULL);
-	json_put_text(message, "stop_sequence", NULL);
-	put_usage(message, w, false);
-	return write_event(w, "message_start", json_print(a, o), e) && write_event(w, "ping", "{\"type\":\"ping\"}", e);
-}
-
-static bool write_end(struct player *w, struct err *e)
-{
-	ARENA_SCOPE(a);
-	cJSON *o = json_object(a);
-	json_put_text(o, "type", "message_delta");
-	cJSON *delta = json_put_object(o, "delta");
-	json_put_text(delta, "stop_reason", w->p->tape->stop_reason);
-	json_put_text(delta, "stop_sequence", NULL);
-	put_usage(o, w, true);
-	return write_event(w, "message_delta", json_print(a, o), e)
-		&& write_event(w, "message_stop", "{\"type\":\"message_stop\"}", e);
+	struct buf *events = buf_new(a, EVENT_BYTES);
+	say(events, w->p);
+	return put(w, buf_str(events), e);
 }
 
 /* ---- accidents ---- */
@@ -148,8 +109,10 @@ static bool fail_in_stream(struct player *w, struct err *e)
 {
 	ARENA_SCOPE(a);
 	const struct script_after *error = &w->p->reply->error;
+	struct buf *event = buf_new(a, EVENT_BYTES);
 	w->over = true;
-	return write_event(w, "error", error_json(a, w->p, error->type, error->message), e);
+	w->speech->error(event, w->p, error->type, error->message);
+	return put(w, buf_str(event), e);
 }
 
 /* What the script wants after so many deltas. */
@@ -172,13 +135,15 @@ static bool act(struct player *w, int64_t deltas, struct err *e)
 static bool write_frame(struct player *w, const struct tape_frame *f, struct err *e)
 {
 	const char *bytes = w->p->tape->bytes->p + f->at;
+	if (f->open && !put(w, w->opening, e))
+		return false;
 	if (!f->id)
-		return http_respond_write(w->x, (struct str){ bytes, f->n }, e);
+		return put(w, (struct str){ bytes, f->n }, e);
 	ARENA_SCOPE(a);
 	char id[TAPE_ID + 1], *copy = arena_text(a, (struct str){ bytes, f->n });
-	id_write(w->p, w->tools++, id);
+	speech_id(w->p, w->tools++, id);
 	memcpy(copy + f->id, id, TAPE_ID);
-	return http_respond_write(w->x, (struct str){ copy, f->n }, e);
+	return put(w, (struct str){ copy, f->n }, e);
 }
 
 static bool wait_pace(struct player *w, struct err *e)
@@ -191,7 +156,7 @@ static bool wait_pace(struct player *w, struct err *e)
 static bool play_delta(struct player *w, const struct tape_frame *f, struct err *e)
 {
 	bool ping = w->deltas && w->deltas % PING_EVERY == 0 && !w->p->reply->all_raw;
-	if (!wait_pace(w, e) || (ping && !write_event(w, "ping", "{\"type\":\"ping\"}", e)) || !write_frame(w, f, e))
+	if (!wait_pace(w, e) || (ping && !put(w, str_of(w->speech->ping), e)) || !write_frame(w, f, e))
 		return false;
 	return act(w, ++w->deltas, e);
 }
@@ -219,15 +184,18 @@ static bool play_parts(struct player *w, struct err *e)
 static bool play_stream(struct http_exchange *x, const struct play *p, struct err *e)
 {
 	ARENA_SCOPE(a);
-	struct player w = { .x = x, .p = p, .due = clock_ms() };
+	struct buf *opening = buf_new(a, EVENT_BYTES);
+	struct player w = { .x = x, .p = p, .speech = speech_of(p->dialect), .due = clock_ms() };
 	const struct http_header *headers = with_request_id(a, p, p->reply->headers);
+	w.speech->opening(opening, p);
+	w.opening = buf_str(opening);
 	if (!http_respond(x, 200, "text/event-stream; charset=utf-8", headers, e))
 		return false;
-	if (!p->reply->all_raw && !write_start(&w, e))
+	if (!p->reply->all_raw && !put_said(&w, w.speech->start, e))
 		return false;
 	if (!act(&w, 0, e) || (!w.over && !play_parts(&w, e)))
 		return false;
-	return w.over || p->reply->all_raw || write_end(&w, e);
+	return w.over || p->reply->all_raw || put_said(&w, w.speech->end, e);
 }
 
 bool play_reply(struct http_exchange *x, const struct play *p, struct err *e)

@@ -1,16 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Writes an answer: as a stream with its pace and its accidents, or as a plain page. */
 #pragma once
-#include "script.h"
-#include "tape.h"
-
-struct play {
-	const struct script_reply *reply;
-	const struct tape *tape;  /* of a stream */
-	const char *model;
-	int64_t input_tokens;     /* a guess by length */
-	uint64_t hash, number;    /* of the request: they make the ids */
-};
+#include "speech.h"
 
 /* waits, as long as the reply takes */
 bool play_reply(struct http_exchange *x, const struct play *p, struct err *e);

@@ -3,25 +3,29 @@
 #include "script_read.h"
 #include "file.h"
 
-enum { HOUR_MS = 3600 * 1000, REPEATS = 1000 * 1000, DELTAS = 1000 * 1000 };
+enum { HOUR_MS = 3600 * 1000, REPEATS = 1000 * 1000, DELTAS = 1000 * 1000,
+	GARBAGE_BYTES = 1 << 30, GARBAGE_PIECE = 1024 };
 
 const char *const script_count_names[SCRIPT_COUNTS] = {
 	[SCRIPT_INPUT] = "input_tokens",
 	[SCRIPT_OUTPUT] = "output_tokens",
 	[SCRIPT_CACHE_WRITE] = "cache_creation_input_tokens",
 	[SCRIPT_CACHE_READ] = "cache_read_input_tokens",
+	[SCRIPT_SEARCHES] = "web_search_requests",
 };
 
 /* ---- blocks ---- */
 
 struct block_keys {
 	const char *thinking, *text, *tool, *input_text, *raw, *raw_file;
-	const cJSON *input;
-	int64_t repeat;
+	const cJSON *input, *block;
+	int64_t repeat, garbage;
 };
 
 #define BLOCK(member) offsetof(struct block_keys, member)
 static const struct script_key block_table[] = {
+	{ "block", script_read_json, BLOCK(block) },
+	{ "garbage", script_read_count, BLOCK(garbage), 1, GARBAGE_BYTES },
 	{ "input", script_read_json, BLOCK(input) },
 	{ "input_text", script_read_fill, BLOCK(input_text) },
 	{ "raw", script_read_text, BLOCK(raw) },
@@ -35,13 +39,13 @@ static const struct script_key block_table[] = {
 
 static bool block_check(struct script_reader *r, const struct yaml_node *node, const struct block_keys *b)
 {
-	static const char *const kinds[] = { "raw", "raw_file", "text", "thinking", "tool" };
+	static const char *const kinds[] = { "block", "garbage", "raw", "raw_file", "text", "thinking", "tool" };
 	int n = 0;
 	for (size_t i = 0; i < COUNT(kinds); i++)
 		n += yaml_get(node, kinds[i]) != NULL;
 	bool input = yaml_get(node, "input") || yaml_get(node, "input_text");
 	if (n != 1)
-		script_problem(r, node->place, "a block is one of thinking, text, tool, raw or raw_file");
+		script_problem(r, node->place, "a block is one of thinking, text, tool, block, raw, raw_file or garbage");
 	else if (input && !b->tool)
 		script_problem(r, node->place, "input belongs to a tool: add 'tool: NAME'");
 	else if (b->input && b->input_text)
@@ -53,8 +57,28 @@ static bool block_check(struct script_reader *r, const struct yaml_node *node, c
 	return false;
 }
 
+/* The same each time, every byte but those that end a line or a text. */
+static struct script_block garbage_make(struct arena *a, int64_t bytes)
+{
+	int64_t n = MIN_OF(bytes, (int64_t)GARBAGE_PIECE);
+	char *text = arena_alloc(a, (size_t)n + 1);
+	for (int64_t i = 0; i < n; i++)
+		text[i] = (char)(' ' + 1 + i * 31 % (255 - ' '));
+	return (struct script_block){ .kind = SCRIPT_RAW, .text = text, .repeat = bytes / n };
+}
+
+static struct script_block whole_make(struct arena *a, const cJSON *json)
+{
+	const char *name = json_text(json, "name");
+	return (struct script_block){ SCRIPT_WHOLE, json_print(a, json), name ? name : "", NULL, 1 };
+}
+
 static struct script_block block_make(struct arena *a, const struct block_keys *b)
 {
+	if (b->garbage)
+		return garbage_make(a, b->garbage);
+	if (b->block)
+		return whole_make(a, b->block);
 	struct script_block block = { .kind = SCRIPT_RAW, .text = b->raw ? b->raw : b->raw_file, .repeat = b->repeat };
 	if (b->thinking || b->text) {
 		block.kind = b->thinking ? SCRIPT_THINKING : SCRIPT_TEXT;
@@ -100,6 +124,7 @@ static void read_blocks(struct script_reader *r, const struct script_key *k, con
 
 #define WHEN(member) offsetof(struct script_when, member)
 static const struct script_key when_table[] = {
+	{ "after", script_read_count, WHEN(after), 1, INT32_MAX },
 	{ "any_user", script_read_texts, WHEN(any_user) },
 	{ "api_key", script_read_text, WHEN(api_key) },
 	{ "force_tool", script_read_text, WHEN(force_tool) },
@@ -140,6 +165,7 @@ static const struct script_key usage_table[] = {
 	USAGE("cache_read_input_tokens", SCRIPT_CACHE_READ),
 	USAGE("input_tokens", SCRIPT_INPUT),
 	USAGE("output_tokens", SCRIPT_OUTPUT),
+	USAGE("web_search_requests", SCRIPT_SEARCHES),
 	{ 0 },
 };
 
@@ -154,10 +180,12 @@ static const struct script_key reply_table[] = {
 	{ "headers", script_read_headers, REPLY(headers) },
 	{ "name", script_read_text, REPLY(name) },
 	{ "pace", script_read_time, REPLY(pace_ms), 0, HOUR_MS },
+	{ "reasoning_field", script_read_text, REPLY(reasoning) },
 	{ "reply", read_blocks, 0 },
 	{ "stall_after", script_read_map, REPLY(stall), .keys = stall_table },
 	{ "status", script_read_count, REPLY(status), 200, 599 },
 	{ "stop_reason", script_read_text, REPLY(stop_reason) },
+	{ "trickle", script_read_time, REPLY(trickle_ms), 1, HOUR_MS },
 	{ "usage", script_read_map, REPLY(usage), .keys = usage_table },
 	{ "when", script_read_map, REPLY(when), .keys = when_table },
 	{ 0 },
@@ -166,12 +194,16 @@ static const struct script_key default_table[] = {
 	{ "chunk", script_read_count, REPLY(chunk), 1, 1 << 20 },
 	{ "delay", script_read_time, REPLY(delay_ms), 0, HOUR_MS },
 	{ "pace", script_read_time, REPLY(pace_ms), 0, HOUR_MS },
+	{ "reasoning_field", script_read_text, REPLY(reasoning) },
 	{ 0 },
 };
 
 static void reply_check(struct script_reader *r, const struct yaml_node *node, const struct script_reply *reply)
 {
 	int answers = (reply->n > 0) + (reply->status > 0) + reply->drop;
+	bool known = strcmp(reply->reasoning, "reasoning") == 0 || strcmp(reply->reasoning, "reasoning_content") == 0;
+	if (!known)
+		script_problem(r, node->place, "reasoning_field must be reasoning or reasoning_content, not %s", reply->reasoning);
 	if (answers != 1)
 		script_problem(r, node->place, "a reply has one of 'reply:', 'status:' and 'drop: true'");
 	else if (reply->body && !reply->status)
@@ -220,7 +252,7 @@ static void read_reply(struct script_reader *r, const struct yaml_node *node, st
 }
 
 static const struct script_reply reply_preset = {
-	.name = "", .when = { .turn = -1 }, .usage = { -1, -1, -1, -1 },
+	.name = "", .when = { .turn = -1 }, .usage = { -1, -1, -1, -1, -1 }, .reasoning = "reasoning_content",
 	.stall.deltas = -1, .error.deltas = -1, .cut.deltas = -1, .error.message = "by the script",
 };
 

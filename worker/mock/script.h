@@ -2,7 +2,7 @@
 /*
  * The script of the scripted model: which request gets which answer, and how badly it comes. README.md has an example.
  *
- * defaults: { pace, chunk, delay }          for every reply that does not say otherwise
+ * defaults: { pace, chunk, delay, reasoning_field }   for every reply that does not say otherwise
  * replies:                                  a list; the first whose conditions all hold answers
  *   - name: TEXT                            for people and counters
  *     when:                                 no condition = every request
@@ -12,15 +12,19 @@
  *       result: TEXT or LIST                           contained in some result in the last message
  *       turn: N            assistant messages so far   force_tool: NAME   the model must call it
  *       nth: N             only the N-th time that the other conditions hold
+ *       after: N           not the first N times that the other conditions hold; nth counts from there
  *       api_key: TEXT      in x-api-key or as Bearer   header: { NAME: TEXT }
  *     reply:                                a text, or a list of blocks, each one of
  *       - thinking: TEXT   - text: TEXT     with repeat: N, so many times over
  *       - tool: NAME       with input: any mapping, or input_text: what is streamed in its place, JSON or not
  *       - raw: TEXT        - raw_file: PATH beside the script. Sent as it is, in one piece or in chunk bytes; a reply
  *                                           of nothing but raw blocks has no events of its own around them
+ *       - garbage: N bytes that are no event and never end a line
+ *       - block: mapping   a content block that comes whole, such as server_tool_use; not in chat completions
  *     delay: TIME before the first byte     pace: TIME between deltas     chunk: N characters a delta
+ *     trickle: TIME between bytes           reasoning_field: reasoning or reasoning_content, of chat completions
  *     stop_reason: TEXT                     usage: { input_tokens, output_tokens, cache_creation_input_tokens,
- *                                                    cache_read_input_tokens }
+ *                                                    cache_read_input_tokens, web_search_requests }
  *     stall_after: { deltas: N, for: TIME } silence, then it goes on
  *     error_after: { deltas: N, type: TEXT, message: TEXT }   an error event ends it
  *     cut_after: { deltas: N, reset: BOOL } the connection is closed, or reset
@@ -48,14 +52,15 @@ struct script_when {
 	const struct http_header *headers; /* ends with { 0 } */
 	int64_t turn;                      /* -1 = not asked */
 	int64_t nth;                       /* 0 = not asked */
+	int64_t after;                     /* 0 = from the first on */
 };
 
-enum script_kind { SCRIPT_THINKING, SCRIPT_TEXT, SCRIPT_TOOL, SCRIPT_RAW };
+enum script_kind { SCRIPT_THINKING, SCRIPT_TEXT, SCRIPT_TOOL, SCRIPT_RAW, SCRIPT_WHOLE };
 
 struct script_block {
 	enum script_kind kind;
-	const char *text;      /* THINKING, TEXT, RAW; of a TOOL its input_text, or NULL */
-	const char *tool;      /* TOOL */
+	const char *text;      /* THINKING, TEXT, RAW, WHOLE (its JSON); of a TOOL its input_text, or NULL */
+	const char *tool;      /* TOOL; of a WHOLE its "name", or "" */
 	const cJSON *input;    /* TOOL, when there is no text */
 	int64_t repeat;
 };
@@ -67,7 +72,7 @@ struct script_after {
 	bool reset;            /* cut */
 };
 
-enum script_count { SCRIPT_INPUT, SCRIPT_OUTPUT, SCRIPT_CACHE_WRITE, SCRIPT_CACHE_READ, SCRIPT_COUNTS };
+enum script_count { SCRIPT_INPUT, SCRIPT_OUTPUT, SCRIPT_CACHE_WRITE, SCRIPT_CACHE_READ, SCRIPT_SEARCHES, SCRIPT_COUNTS };
 extern const char *const script_count_names[SCRIPT_COUNTS]; /* as on the wire */
 
 struct script_reply {
@@ -79,6 +84,8 @@ struct script_reply {
 	bool filled;           /* something in braces stands in it: it differs from request to request */
 	bool all_raw;
 	int64_t delay_ms, pace_ms, chunk; /* chunk 0 = not said */
+	int64_t trickle_ms;    /* between bytes; 0 = not byte by byte */
+	const char *reasoning; /* chat completions: the field of thinking */
 	const char *stop_reason; /* NULL = by its blocks */
 	int64_t usage[SCRIPT_COUNTS]; /* -1 = counted */
 	struct script_after stall, error, cut;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Blocks of a script become events of the Messages API. */
+/* Blocks of a script become events of the Messages API, or chunks of a chat completion. */
 #include "tape.h"
 #include "fill.h"
 
@@ -8,15 +8,17 @@ enum { TAPE_BYTES = 64 << 20, CHUNK = 16, BYTES_PER_TOKEN = 4 };
 struct taping {
 	struct arena *a;
 	struct tape *tape;
+	enum ask_dialect dialect;
+	const char *reasoning; /* OPENAI: the field of thinking */
 	int64_t chunk; /* 0 = not said */
-	int index;     /* of the content block */
+	int index;     /* of the content block; OPENAI: of the tool call */
 };
 
 /* ---- frames ---- */
 
-static void frame_end(struct tape *t, size_t start, size_t id, bool delta)
+static void frame_add(struct tape *t, struct tape_frame f)
 {
-	struct tape_frame f = { start, t->bytes->n - start, id, delta };
+	f.n = t->bytes->n - f.at;
 	buf_add(t->frames, (struct str){ (const char *)&f, sizeof(f) });
 }
 
@@ -50,7 +52,7 @@ void tape_sign(struct str thinking, int64_t times, char out[TAPE_SIGNATURE_BYTES
 	snprintf(out, TAPE_SIGNATURE_BYTES, "mock%016lx", (unsigned long)hash);
 }
 
-/* ---- blocks ---- */
+/* ---- the Messages API ---- */
 
 static const struct {
 	const char *start, *delta, *field;
@@ -61,10 +63,10 @@ static const struct {
 	[SCRIPT_TOOL] = { NULL, "input_json_delta", "partial_json" },
 };
 
-static void add_start(struct taping *w, const struct script_block *b)
+static void start_event(struct taping *w, const struct script_block *b)
 {
 	struct tape *t = w->tape;
-	size_t start = t->bytes->n, first = frames_count(t), id = 0;
+	size_t start = t->bytes->n, id = 0;
 	buf_printf(t->bytes, "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":%d,"
 		"\"content_block\":", w->index);
 	if (b->kind == SCRIPT_TOOL) {
@@ -73,22 +75,86 @@ static void add_start(struct taping *w, const struct script_block *b)
 		id = t->bytes->n - start;
 		buf_printf(t->bytes, "%0*d\",\"name\":%s,\"input\":{}}", (int)TAPE_ID, 0, fill_quote(tmp, str_of(b->tool)));
 	} else {
-		buf_add(t->bytes, str_of(kinds[b->kind].start));
+		buf_add(t->bytes, str_of(b->kind == SCRIPT_WHOLE ? b->text : kinds[b->kind].start));
 	}
 	buf_add(t->bytes, STR("}\n\n"));
-	frame_end(t, start, id, false);
-	part_end(t, first, 1);
+	frame_add(t, (struct tape_frame){ .at = start, .id = id });
 }
 
-static void add_delta(struct taping *w, enum script_kind kind, struct str piece)
+static void delta_event(struct taping *w, enum script_kind kind, struct str piece)
 {
 	ARENA_SCOPE(tmp);
 	struct tape *t = w->tape;
 	size_t start = t->bytes->n;
 	buf_printf(t->bytes, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":%d,\"delta\":"
 		"{\"type\":\"%s\",\"%s\":%s}}\n\n", w->index, kinds[kind].delta, kinds[kind].field, fill_quote(tmp, piece));
-	frame_end(t, start, 0, true);
+	frame_add(t, (struct tape_frame){ .at = start, .delta = true });
 }
+
+static void stop_event(struct taping *w, const struct script_block *b)
+{
+	struct tape *t = w->tape;
+	size_t start = t->bytes->n;
+	if (b->kind == SCRIPT_THINKING) {
+		char signature[TAPE_SIGNATURE_BYTES];
+		tape_sign(str_of(b->text), b->repeat, signature);
+		buf_printf(t->bytes, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":%d,"
+			"\"delta\":{\"type\":\"signature_delta\",\"signature\":\"%s\"}}\n\n", w->index, signature);
+	}
+	buf_printf(t->bytes, "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":%d}\n\n",
+		w->index++);
+	frame_add(t, (struct tape_frame){ .at = start });
+}
+
+/* ---- chat completions: a choice's delta; the player writes what stands before it ---- */
+
+#define CHOICE_HEAD "\"choices\":[{\"index\":0,\"delta\":{"
+#define CHOICE_TAIL "},\"finish_reason\":null}]}\n\n"
+
+static void start_chunk(struct taping *w, const struct script_block *b)
+{
+	ARENA_SCOPE(tmp);
+	struct tape *t = w->tape;
+	size_t start = t->bytes->n;
+	if (b->kind != SCRIPT_TOOL)
+		return;
+	buf_printf(t->bytes, CHOICE_HEAD "\"tool_calls\":[{\"index\":%d,\"id\":\"call_", w->index);
+	size_t id = t->bytes->n - start;
+	buf_printf(t->bytes, "%0*d\",\"type\":\"function\",\"function\":{\"name\":%s,\"arguments\":\"\"}}]" CHOICE_TAIL,
+		(int)TAPE_ID, 0, fill_quote(tmp, str_of(b->tool)));
+	frame_add(t, (struct tape_frame){ .at = start, .id = id, .open = true });
+}
+
+static void delta_chunk(struct taping *w, enum script_kind kind, struct str piece)
+{
+	ARENA_SCOPE(tmp);
+	struct tape *t = w->tape;
+	size_t start = t->bytes->n;
+	const char *text = fill_quote(tmp, piece);
+	if (kind == SCRIPT_TOOL)
+		buf_printf(t->bytes, CHOICE_HEAD "\"tool_calls\":[{\"index\":%d,\"function\":{\"arguments\":%s}}]" CHOICE_TAIL,
+			w->index, text);
+	else
+		buf_printf(t->bytes, CHOICE_HEAD "\"%s\":%s" CHOICE_TAIL, kind == SCRIPT_TEXT ? "content" : w->reasoning, text);
+	frame_add(t, (struct tape_frame){ .at = start, .delta = true, .open = true });
+}
+
+static void stop_chunk(struct taping *w, const struct script_block *b)
+{
+	w->index += b->kind == SCRIPT_TOOL;
+}
+
+/* ---- blocks ---- */
+
+static const struct {
+	void (*start)(struct taping *w, const struct script_block *b);
+	void (*delta)(struct taping *w, enum script_kind kind, struct str piece);
+	void (*stop)(struct taping *w, const struct script_block *b);
+	const char *no_input; /* how a tool's empty input is streamed */
+} writers[ASK_DIALECTS] = {
+	[ASK_ANTHROPIC] = { start_event, delta_event, stop_event, "" },
+	[ASK_OPENAI] = { start_chunk, delta_chunk, stop_chunk, "{}" },
+};
 
 /* The next so many characters. */
 static struct str cut_piece(struct str *rest, int64_t characters)
@@ -109,24 +175,8 @@ static void add_deltas(struct taping *w, enum script_kind kind, struct str text,
 	size_t first = frames_count(w->tape);
 	w->tape->output_tokens += 1 + (int64_t)text.n * times / BYTES_PER_TOKEN;
 	while (text.n && !w->tape->bytes->full)
-		add_delta(w, kind, cut_piece(&text, w->chunk ? w->chunk : CHUNK));
+		writers[w->dialect].delta(w, kind, cut_piece(&text, w->chunk ? w->chunk : CHUNK));
 	part_end(w->tape, first, times);
-}
-
-static void add_stop(struct taping *w, const struct script_block *b)
-{
-	struct tape *t = w->tape;
-	size_t start = t->bytes->n, first = frames_count(t);
-	if (b->kind == SCRIPT_THINKING) {
-		char signature[TAPE_SIGNATURE_BYTES];
-		tape_sign(str_of(b->text), b->repeat, signature);
-		buf_printf(t->bytes, "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":%d,"
-			"\"delta\":{\"type\":\"signature_delta\",\"signature\":\"%s\"}}\n\n", w->index, signature);
-	}
-	buf_printf(t->bytes, "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":%d}\n\n",
-		w->index);
-	frame_end(t, start, 0, false);
-	part_end(t, first, 1);
 }
 
 /* Cut at any byte: what it breaks is the script's affair. */
@@ -138,38 +188,54 @@ static void add_raw(struct taping *w, const struct script_block *b)
 	while (rest.n) {
 		size_t start = t->bytes->n, n = w->chunk ? MIN_OF((size_t)w->chunk, rest.n) : rest.n;
 		buf_add(t->bytes, (struct str){ rest.p, n });
-		frame_end(t, start, 0, true);
+		frame_add(t, (struct tape_frame){ .at = start, .delta = true });
 		rest = (struct str){ rest.p + n, rest.n - n };
 	}
 	part_end(t, first, b->repeat);
 }
 
+/* A block that comes whole in its start; nobody but the Messages API has these. */
+static void add_whole(struct taping *w, const struct script_block *b)
+{
+	size_t first = frames_count(w->tape);
+	if (w->dialect != ASK_ANTHROPIC)
+		return;
+	w->tape->searches += strcmp(b->tool, "web_search") == 0;
+	start_event(w, b);
+	stop_event(w, b);
+	part_end(w->tape, first, 1);
+}
+
 static void add_block(struct taping *w, const struct script_block *b)
 {
-	if (b->kind == SCRIPT_RAW) {
-		add_raw(w, b);
-		return;
-	}
-	const char *text = b->text ? b->text : b->input->child ? json_print(w->a, b->input) : "";
-	add_start(w, b);
+	size_t first = frames_count(w->tape);
+	if (b->kind == SCRIPT_RAW)
+		return add_raw(w, b);
+	if (b->kind == SCRIPT_WHOLE)
+		return add_whole(w, b);
+	const char *text = b->text ? b->text : b->input->child ? json_print(w->a, b->input) : writers[w->dialect].no_input;
+	writers[w->dialect].start(w, b);
+	part_end(w->tape, first, 1);
 	add_deltas(w, b->kind, str_of(text), b->repeat);
-	add_stop(w, b);
-	w->index++;
+	first = frames_count(w->tape);
+	writers[w->dialect].stop(w, b);
+	part_end(w->tape, first, 1);
 }
 
 static bool fill_block(struct arena *a, const struct ask *q, struct script_block *b, struct err *e)
 {
-	if (!q || b->kind == SCRIPT_RAW)
+	if (!q || b->kind == SCRIPT_RAW || b->kind == SCRIPT_WHOLE)
 		return true;
 	if (b->text)
 		return fill_text(a, q, b->text, &b->text, e);
 	return fill_json(a, q, b->input, &b->input, e);
 }
 
-bool tape_make(struct arena *a, const struct script_reply *reply, const struct ask *q, struct tape *out, struct err *e)
+bool tape_make(struct arena *a, const struct script_reply *reply, enum ask_dialect dialect, const struct ask *q,
+	struct tape *out, struct err *e)
 {
-	struct tape t = { buf_new(a, TAPE_BYTES), buf_new(a, TAPE_BYTES), buf_new(a, TAPE_BYTES), reply->stop_reason, 0 };
-	struct taping w = { .a = a, .tape = &t, .chunk = reply->chunk };
+	struct tape t = { buf_new(a, TAPE_BYTES), buf_new(a, TAPE_BYTES), buf_new(a, TAPE_BYTES), reply->stop_reason, 0, 0 };
+	struct taping w = { .a = a, .tape = &t, .dialect = dialect, .reasoning = reply->reasoning, .chunk = reply->chunk };
 	bool tool = false;
 	for (size_t i = 0; i < reply->n; i++) {
 		struct script_block b = reply->blocks[i];

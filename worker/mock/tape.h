@@ -13,6 +13,7 @@ struct tape_frame {
 	size_t at, n;  /* in bytes */
 	size_t id;     /* where in the frame an id of TAPE_ID characters goes; 0 = nowhere */
 	bool delta;    /* paced and counted */
+	bool open;     /* the dialect says something before it */
 };
 
 /* Frames that are played in turn, so many times over. */
@@ -25,10 +26,12 @@ struct tape {
 	struct buf *bytes, *frames, *parts; /* the last two of struct tape_frame and struct tape_part */
 	const char *stop_reason;
 	int64_t output_tokens; /* a guess by length */
+	int64_t searches;      /* of the web, by the provider */
 };
 
 /* q may be NULL when the reply is not filled. ERR_INPUT when a value is missing or it grows too large. */
-bool tape_make(struct arena *a, const struct script_reply *reply, const struct ask *q, struct tape *out, struct err *e);
+bool tape_make(struct arena *a, const struct script_reply *reply, enum ask_dialect dialect, const struct ask *q,
+	struct tape *out, struct err *e);
 const struct tape_frame *tape_frames(const struct tape *t);
 const struct tape_part *tape_parts(const struct tape *t, size_t *n);
 /* What stands for the provider's signature under so many times that thinking. */
