@@ -147,7 +147,7 @@ LOOP_TEST(messages_have_a_role_and_a_content)
 		{ "[{'role':'user','content':'x'},{'role':'assistant','content':'y'}]",
 			"This model does not support assistant message prefill." },
 		{ "[{'role':'user','content':'x'},{'role':'user','content':'y'}]", NULL },
-		{ "[{'role':'user','content':'x'},{'role':'assistant','content':[{'type':'server_tool_use','id':'s'}]}]", NULL },
+		{ "[{'role':'user','content':'x'},{'role':'assistant','content':[{'type':'server_tool_use','id':'s','input':{}}]}]", NULL },
 		{ "[{'role':'user','content':'x'},{'role':'system','content':'y'},{'role':'user','content':'z'}]", NULL },
 	};
 	ALL(HEAD "'messages':@}", cases);

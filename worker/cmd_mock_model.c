@@ -2,12 +2,14 @@
 /* mock-model: the scripted model as a server, for demos, tests and benchmarks of everything but the model. */
 #include "commands.h"
 #include "demo_script.h"
+#include "load.h"
 #include "mock.h"
+#include <sys/resource.h>
 
 struct mock_model_options {
-	const char *script, *host;
+	const char *script, *host, *tls_cert, *tls_key;
 	int64_t port;
-	bool json;
+	bool json, load, trace;
 };
 
 #define AT(c_type, member) FLAG_AT(struct mock_model_options, c_type, member)
@@ -16,6 +18,11 @@ static const struct flag flags[] = {
 		"What it answers, YAML; without it the demo's script", .is_file = true },
 	{ 0, "host", "ADDRESS", FLAG_TEXT, AT(const char *, host), "Where it listens", .preset = "127.0.0.1" },
 	{ 0, "port", "PORT", FLAG_NUMBER, AT(int64_t, port), "Port; 0 = any free one", .preset = "8900", .max = 65535 },
+	{ 0, "tls-cert", "FILE", FLAG_TEXT, AT(const char *, tls_cert), "Certificate, PEM: serve HTTPS", .is_file = true },
+	{ 0, "tls-key", "FILE", FLAG_TEXT, AT(const char *, tls_key), "Its key, PEM", .is_file = true },
+	{ 0, "load", NULL, FLAG_SWITCH, AT(bool, load),
+		"Give the script's first reply to every request, unchecked, to thousands of streams at once" },
+	{ 0, "trace", NULL, FLAG_SWITCH, AT(bool, trace), "Print a line for each request, or each second under load" },
 	{ 0, "json", NULL, FLAG_SWITCH, AT(bool, json), "Print the counts at the end as JSON" },
 	{ 0 },
 };
@@ -60,27 +67,65 @@ static void tell_counts(const struct command_run *run, struct mock_counts n)
 			(long long)n.unmatched, (long long)n.abandoned);
 }
 
+static void tell_url(const struct mock_model_options *o, int port)
+{
+	bool v6 = strchr(o->host, ':');
+	printf("MODEL_BASE_URL=%s://%s%s%s:%d\n", o->tls_cert ? "https" : "http", v6 ? "[" : "", o->host, v6 ? "]" : "", port);
+	fflush(stdout);
+}
+
+static void tell_request(int64_t us, size_t bytes, const char *reply)
+{
+	printf("request %lld %zu %s\n", (long long)us, bytes, reply);
+	fflush(stdout);
+}
+
+static void tell_load(int64_t us, const struct load_counts *n)
+{
+	printf("load %lld %lld %lld %lld %lld\n", (long long)us, (long long)n->live, (long long)n->events,
+		(long long)n->ended, (long long)n->cut);
+	fflush(stdout);
+}
+
 static bool serve(struct command_run *run, struct mock *m, struct err *e)
 {
-	const struct mock_model_options *o = run->options;
 	bool stopped;
-	bool v6 = strchr(o->host, ':');
-	printf("MODEL_BASE_URL=http://%s%s%s:%d\n", v6 ? "[" : "", o->host, v6 ? "]" : "", mock_port(m));
-	fflush(stdout);
+	tell_url(run->options, mock_port(m));
 	bool ok = command_until_signal(wait_for_signal, NULL, &stopped, e);
 	tell_counts(run, mock_count(m));
 	return ok;
 }
 
-static bool mock_model_run(struct command_run *run, struct err *e)
+static void raise_descriptors(void)
+{
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
+static bool run_load(const struct mock_model_options *o, const struct script *script, struct err *e)
+{
+	ARENA_SCOPE(a);
+	struct load_options options = { .script = script, .host = o->host, .port = (int)o->port,
+		.tell = o->trace ? tell_load : NULL };
+	if (o->tls_cert || o->tls_key)
+		return FAIL(e, ERR_INPUT, "usage", "--load speaks no TLS: leave --tls-cert and --tls-key out, or --load");
+	struct load *l = load_open(a, &options, e);
+	if (!l)
+		return false;
+	tell_url(o, load_port(l));
+	return load_serve(l, e);
+}
+
+static bool run_mock(struct command_run *run, const struct script *script, struct err *e)
 {
 	const struct mock_model_options *o = run->options;
 	struct group fibers = { .keep_going = true };
-	struct script script;
 	struct mock *m;
-	if (!load_script(run, &script, e))
-		return false;
-	struct mock_options options = { .script = &script, .host = o->host, .port = (int)o->port };
+	struct mock_options options = { .script = script, .host = o->host, .port = (int)o->port, .tls_cert = o->tls_cert,
+		.tls_key = o->tls_key, .tell = o->trace ? tell_request : NULL };
 	if (!mock_start(&options, &fibers, &m, e))
 		return false;
 	bool ok = serve(run, m, e);
@@ -88,6 +133,16 @@ static bool mock_model_run(struct command_run *run, struct err *e)
 	mock_stop(m);
 	group_wait(&fibers, NEVER_MS, &ignored);
 	return ok;
+}
+
+static bool mock_model_run(struct command_run *run, struct err *e)
+{
+	const struct mock_model_options *o = run->options;
+	struct script script;
+	if (!load_script(run, &script, e))
+		return false;
+	raise_descriptors();
+	return o->load ? run_load(o, &script, e) : run_mock(run, &script, e);
 }
 
 const struct command command_mock_model = {

@@ -3,11 +3,13 @@
 #include "http_server_impl.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CONNECTIONS = 1024, CONNECTION_BYTES = 16 * 1024, IDLE_SECONDS = 120, BACKLOG = 4096 };
+enum { CONNECTIONS = 1024, CONNECTION_BYTES = 16 * 1024, IDLE_SECONDS = 120, BACKLOG = 4096,
+	PEM_BYTES = 256 * 1024 };
 
 /* ---- libuv ---- */
 
@@ -93,7 +95,7 @@ static bool listen_at(int fd, const struct sockaddr_storage *address, socklen_t 
 	return ok;
 }
 
-static int listen_open(const char *host, int wanted, int *port, struct err *e)
+int http_server_listen(const char *host, int wanted, int *port, struct err *e)
 {
 	struct sockaddr_storage address;
 	socklen_t n = address_read(host, wanted, &address);
@@ -119,17 +121,72 @@ static void on_connection(void *server, struct MHD_Connection *c, void **context
 	s->run_again |= why == MHD_CONNECTION_NOTIFY_CLOSED;
 }
 
-static struct MHD_Daemon *daemon_start(struct http_server *s, int fd, unsigned connections)
+static bool pem_read(struct arena *a, const char *path, const char **out, struct err *e)
 {
-	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO, 0, NULL, NULL,
+	char *text = arena_alloc(a, PEM_BYTES);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, text, PEM_BYTES - 1) : -1;
+	int why = errno;
+	if (fd >= 0)
+		close(fd);
+	if (n < 0)
+		return FAIL(e, ERR_INPUT, "bad_certificate", "cannot read %s: %s", path, strerror(why));
+	text[n] = 0;
+	*out = text;
+	return true;
+}
+
+/* libmicrohttpd takes the texts, and copies what it needs of them before it returns. */
+static bool tls_read(struct arena *a, const struct http_server_options *o, struct MHD_OptionItem *items, struct err *e)
+{
+	const char *cert, *key;
+	if (!o->tls_cert && !o->tls_key)
+		return true;
+	if (!o->tls_cert || !o->tls_key)
+		return FAIL(e, ERR_INPUT, "bad_certificate", "TLS needs a certificate and its key: give both files");
+	if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
+		return FAIL(e, ERR_INPUT, "no_tls", "this libmicrohttpd was built without TLS");
+	if (!pem_read(a, o->tls_cert, &cert, e) || !pem_read(a, o->tls_key, &key, e))
+		return false;
+	items[0] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)cert };
+	items[1] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)key };
+	return true;
+}
+
+static struct MHD_Daemon *daemon_start(struct http_server *s, int fd, const struct http_server_options *o,
+	const struct MHD_OptionItem *more)
+{
+	unsigned tls = more->option == MHD_OPTION_END ? 0 : MHD_USE_TLS;
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO | tls, 0, NULL, NULL,
 		http_on_request, s,
 		MHD_OPTION_NOTIFY_COMPLETED, http_on_completed, s,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
 		MHD_OPTION_LISTEN_SOCKET, (MHD_socket)fd,
-		MHD_OPTION_CONNECTION_LIMIT, connections ? connections : (unsigned)CONNECTIONS,
+		MHD_OPTION_CONNECTION_LIMIT, o->connections ? o->connections : (unsigned)CONNECTIONS,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
+		MHD_OPTION_ARRAY, more,
 		MHD_OPTION_END);
+}
+
+static bool server_start(struct http_server *s, const struct http_server_options *o, struct err *e)
+{
+	ARENA_SCOPE(a);
+	struct MHD_OptionItem more[] = { { .option = MHD_OPTION_END }, { .option = MHD_OPTION_END },
+		{ .option = MHD_OPTION_END } };
+	if (!tls_read(a, o, more, e))
+		return false;
+	int fd = http_server_listen(o->host ? o->host : "127.0.0.1", o->port, &s->port, e);
+	if (fd < 0)
+		return false;
+	s->daemon = daemon_start(s, fd, o, more);
+	if (s->daemon)
+		return true;
+	close(fd);
+	if (o->tls_cert)
+		return FAIL(e, ERR_INPUT, "bad_certificate", "libmicrohttpd does not start with the certificate %s and the key %s: "
+			"both must be PEM and belong together", o->tls_cert, o->tls_key);
+	return FAIL(e, ERR_BUG, "cannot_listen", "libmicrohttpd does not start: descriptors or memory are short");
 }
 
 struct http_server *http_server_open(const struct http_server_options *o, struct group *g, http_handler handler,
@@ -137,15 +194,9 @@ struct http_server *http_server_open(const struct http_server_options *o, struct
 {
 	struct http_server *s = mem_alloc(sizeof(*s));
 	*s = (struct http_server){ .group = g, .handler = handler, .self = self, .body_bytes = o->body_bytes };
-	int fd = listen_open(o->host ? o->host : "127.0.0.1", o->port, &s->port, e);
-	s->daemon = fd >= 0 ? daemon_start(s, fd, o->connections) : NULL;
-	if (s->daemon) {
+	if (server_start(s, o, e)) {
 		watch_start(s);
 		return s;
-	}
-	if (fd >= 0) {
-		close(fd);
-		FAIL(e, ERR_BUG, "cannot_listen", "libmicrohttpd does not start: descriptors or memory are short");
 	}
 	free(s);
 	return NULL;

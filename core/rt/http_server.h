@@ -18,14 +18,17 @@ struct http_server_options {
 	int port;          /* 0 = any free one */
 	size_t body_bytes; /* limit of a request body, 0 = 1 MiB; more is answered 413 */
 	unsigned connections; /* at most; 0 = 1024 */
+	const char *tls_cert, *tls_key; /* paths of PEM files, both or neither; NULL = without TLS */
 };
 
-/* NULL and e when the address cannot be bound. Handlers run in group g, which the caller waits for after closing. */
+/* NULL and e when the address cannot be bound or the certificate cannot be used. Handlers run in group g, which the caller waits for after closing. */
 struct http_server *http_server_open(const struct http_server_options *o, struct group *g, http_handler handler,
 	void *self, struct err *e);
 /* Stops listening and closes all connections; running handlers fail at their next write. Never waits. */
 void http_server_close(struct http_server *s);
 int http_server_port(const struct http_server *s);
+/* A listening socket that does not block, and where it listens; -1 and e. For a server of one's own. */
+int http_server_listen(const char *host, int wanted, int *port, struct err *e);
 
 const char *http_exchange_method(const struct http_exchange *x);
 const char *http_exchange_path(const struct http_exchange *x); /* without the query */

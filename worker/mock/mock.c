@@ -5,6 +5,7 @@
 #include "http_server.h"
 #include "match.h"
 #include "play.h"
+#include <time.h>
 
 enum { CONNECTIONS = 16384, BODY_BYTES = 33 << 20, RECORD_BYTES = 256 << 20, BYTES_PER_TOKEN = 4 };
 
@@ -20,6 +21,7 @@ struct mock {
 	struct tape *tapes[ASK_DIALECTS]; /* by reply: of those that are the same for all */
 	int64_t *held;              /* by reply, for match_reply */
 	struct mock_counts counts;
+	void (*tell)(int64_t us, size_t bytes, const char *reply);
 	struct record *records;
 	size_t n_records, max_records, record_bytes;
 };
@@ -136,12 +138,16 @@ static bool answer(struct mock *m, struct http_exchange *x, struct err *e)
 	struct err why;
 	struct str body = http_exchange_body(x);
 	struct record *record = record_add(m, body);
+	struct timespec came;
+	clock_gettime(CLOCK_REALTIME, &came);
 	struct play p = { .dialect = ask_dialect_of(x), .hash = ask_hash(ASK_HASH, body), .number = (uint64_t)m->counts.requests,
 		.input_tokens = 1 + (int64_t)body.n / BYTES_PER_TOKEN };
 	if (!decide(m, x, a, &p, &why))
 		return play_refusal(x, &p, &why, e);
 	if (record)
 		record->reply = p.reply->name;
+	if (m->tell)
+		m->tell(came.tv_sec * 1000000 + came.tv_nsec / 1000, body.n, p.reply->name);
 	return play_reply(x, &p, e);
 }
 
@@ -183,8 +189,8 @@ static bool make_tapes(struct mock *m, struct err *e)
 
 static bool mock_open(struct mock *m, const struct mock_options *o, struct group *g, struct err *e)
 {
-	struct http_server_options server = { o->host, o->port, BODY_BYTES,
-		o->connections ? o->connections : CONNECTIONS };
+	struct http_server_options server = { .host = o->host, .port = o->port, .body_bytes = BODY_BYTES,
+		.connections = o->connections ? o->connections : CONNECTIONS, .tls_cert = o->tls_cert, .tls_key = o->tls_key };
 	m->held = arena_alloc(m->arena, m->script->n * sizeof(*m->held));
 	m->records = arena_alloc(m->arena, o->record * sizeof(*m->records));
 	m->max_records = o->record;
@@ -197,7 +203,7 @@ bool mock_start(const struct mock_options *o, struct group *g, struct mock **out
 {
 	struct arena *a = arena_new();
 	struct mock *m = arena_alloc(a, sizeof(*m));
-	*m = (struct mock){ .arena = a, .script = o->script };
+	*m = (struct mock){ .arena = a, .script = o->script, .tell = o->tell };
 	if (!mock_open(m, o, g, e)) {
 		arena_free(a);
 		return false;

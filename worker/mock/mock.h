@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scripted model: an HTTP server that speaks the Anthropic Messages API and answers by a script, for the demo,
- * tests and benchmarks. What the provider would refuse it refuses too, in the provider's words; a request that the
- * script does not expect is refused with what was asked. One fiber a request.
+ * The scripted model: an HTTP server that speaks the Messages API and chat completions and answers by a script, for the
+ * demo, tests and benchmarks. What the provider would refuse it refuses too, in the provider's words; a request that
+ * the script does not expect is refused with what was asked. One fiber a request.
  */
 #pragma once
 #include "loop.h"
@@ -16,6 +16,9 @@ struct mock_options {
 	int port;                    /* 0 = any free one */
 	unsigned connections;        /* at most; 0 = 16384 */
 	size_t record;               /* requests kept, from the first; 0 = none */
+	const char *tls_cert, *tls_key; /* PEM files; NULL = without TLS */
+	/* A request has been understood, and which reply it gets: when it came, by CLOCK_REALTIME; or NULL. */
+	void (*tell)(int64_t us, size_t bytes, const char *reply);
 };
 
 struct mock_counts {
