@@ -21,8 +21,16 @@ struct agent_limits {
 	size_t result_bytes;   /* of one tool result shown to the model; more is cut and says so */
 };
 
+/* What may be spent on models: by a request or session in all, by a user or workspace a day. 0 = no limit. */
+struct agent_budgets {
+	struct { int64_t tokens, cost; /* micro-units */ } request, session, user, workspace;
+};
+/* As SQL takes them: JSON { scope: { tokens, cost } }, those that are set. */
+const char *agent_budgets_json(struct arena *a, const struct agent_budgets *b);
+
 struct agent_run;
 struct agent_result;
+struct budgets; /* budget.h */
 
 struct agent {
 	const char *type;      /* agent_requests.type */
@@ -81,6 +89,7 @@ struct agent_run {
 	struct pg_pool *db;
 	struct models *models;
 	struct thoughts *thoughts;
+	struct budgets *budgets;   /* what the process knows of them; NULL = none is looked at */
 	struct agent_limits limits;
 	int64_t deadline;
 

@@ -3,6 +3,7 @@
 #include "commands.h"
 #include "commands_sql.h"
 #include "loop.h"
+#include "settings.h"
 #include "status.h"
 
 struct status_options {
@@ -27,11 +28,14 @@ static const struct example examples[] = {
 
 static bool status_read(const struct config *c, struct pg *db, struct arena *a, struct status *s, struct err *e)
 {
+	enum { BUDGETS_SHOWN = 10 };
+	struct pool_config pool = pool_config_of(c);
+	struct pg_args budgets = PG_ARGS(PG(agent_budgets_json(a, &pool.budgets)), PG(BUDGETS_SHOWN));
 	struct pg_step steps[] = {
 		{ &sql_status_depth, PG_NO_ARGS, &s->depth },       { &sql_status_oldest, PG_NO_ARGS, &s->oldest },
 		{ &sql_status_ended, PG_NO_ARGS, &s->ended },       { &sql_status_times, PG_NO_ARGS, &s->times },
 		{ &sql_status_failures, PG_NO_ARGS, &s->failures }, { &sql_status_workers, PG_NO_ARGS, &s->workers },
-		{ &sql_connection_limits, PG_NO_ARGS, &s->connections },
+		{ &sql_connection_limits, PG_NO_ARGS, &s->connections }, { &sql_status_budgets, budgets, &s->budgets },
 	};
 	if (!pg_batch(db, a, steps, COUNT(steps), command_deadline(), e) || !alarms_read(db, a, c, &s->alarms, e))
 		return false;

@@ -3,6 +3,7 @@
 #pragma once
 #include "command.h"
 
+extern const struct command command_budget;
 extern const struct command command_cancel;
 extern const struct command command_dev;
 extern const struct command command_doctor;

@@ -20,6 +20,7 @@ static const struct command *const commands[] = {
 	&command_pause,
 	&command_resume,
 	&command_limit,
+	&command_budget,
 	&command_schedules,
 	&command_mock_model,
 	&command_help,

@@ -63,6 +63,16 @@ static void default_limits(const struct config *c, char *out, size_t n)
 	snprintf(out + at, n - (size_t)at, "}");
 }
 
+static struct agent_budgets budgets_of(const struct config *c)
+{
+	return (struct agent_budgets){
+		.request = { c->budget.request_tokens, c->budget.request_cost },
+		.session = { c->budget.session_tokens, c->budget.session_cost },
+		.user = { c->budget.user_day_tokens, c->budget.user_day_cost },
+		.workspace = { c->budget.workspace_day_tokens, c->budget.workspace_day_cost },
+	};
+}
+
 struct pool_config pool_config_of(const struct config *c)
 {
 	struct pool_config p = {
@@ -90,6 +100,7 @@ struct pool_config pool_config_of(const struct config *c)
 		.model = model_config_of(c),
 		.retry = { c->model.retries, c->model.retry_base_ms, c->model.retry_max_ms },
 		.limits = agent_limits_of(c),
+		.budgets = budgets_of(c),
 		.agents = agents_all,
 	};
 	default_limits(c, p.default_limits, sizeof(p.default_limits));

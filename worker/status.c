@@ -30,6 +30,7 @@ cJSON *status_json(struct arena *a, const struct status *s)
 	json_put_copy(all, "times_last_hour", pg_row_json(a, &s->times, 0));
 	json_put_copy(all, "failures_last_hour", pg_rows_json(a, &s->failures));
 	json_put_copy(all, "workers", pg_rows_json(a, &s->workers));
+	json_put_copy(all, "budgets", pg_rows_json(a, &s->budgets));
 	struct budget b = budget_of(s->config, s->live_workers, &s->connections);
 	json_put_copy(all, "connections", budget_json(a, &b));
 	return all;
@@ -180,5 +181,6 @@ void status_print(const struct printer *p, struct arena *a, const struct status 
 	print_depth(p, a, s);
 	print_workers(p, a, s);
 	print_hour(p, a, s);
+	status_budgets_print(p, a, &s->budgets);
 	print_failures(p, a, s);
 }

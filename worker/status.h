@@ -7,7 +7,7 @@
 #include "status_alarms.h"
 
 struct status {
-	struct pg_rows depth, oldest, ended, times, failures, workers, connections;
+	struct pg_rows depth, oldest, ended, times, failures, workers, connections, budgets;
 	const struct config *config;
 	int64_t live_workers, waiting, running; /* sums over the rows */
 	int64_t claimed_last_minute;
@@ -16,4 +16,6 @@ struct status {
 
 void status_sum(struct status *s);
 cJSON *status_json(struct arena *a, const struct status *s);
+/* Nothing where there is no budget. */
+void status_budgets_print(const struct printer *p, struct arena *a, const struct pg_rows *budgets);
 void status_print(const struct printer *p, struct arena *a, const struct status *s);

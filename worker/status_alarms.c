@@ -42,6 +42,8 @@ const struct alarm_rule alarm_rules[] = {
 	{ "realtime_rows", 70, 100, "% of what was measured",
 		"Supabase Realtime checks each row for each subscription in one thread",
 		"raise log.flush_interval, let browsers subscribe only to what they show, or use Broadcast", true },
+	{ "budget", 80, 100, "% used", "what may be spent on models nears its end, or is spent: requests fail with budget_spent",
+		"raise it with drover budget set, or let it be", true },
 	/* measured here, not by the statement */
 	{ "clock_skew", 1000, 30000, "ms", "the database's clock and this host's differ",
 		"let both take their time from NTP", false },
@@ -143,7 +145,8 @@ bool alarms_read(struct pg *db, struct arena *a, const struct config *c, struct 
 	const char *default_limits = pool.default_limits;
 	bool requests = c->retention.completed_ms || c->retention.failed_ms || c->retention.cancelled_ms;
 	struct pg_args args = PG_ARGS(PG(c->database.listen), PG(requests), PG(c->retention.logs_ms > 0),
-		PG(c->realtime.watchers), PG(c->realtime.messages), PG(default_limits));
+		PG(c->realtime.watchers), PG(c->realtime.messages), PG(default_limits),
+		PG(agent_budgets_json(a, &pool.budgets)));
 	if (!pg_query(db, a, &sql_status_alarms, args, command_deadline(), &rows, e))
 		return false;
 	*out = (struct alarms){ .all = arena_alloc(a, n_alarm_rules * sizeof(*out->all)) };

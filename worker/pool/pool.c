@@ -40,6 +40,7 @@ struct pool *pool_new(const struct pool_config *config)
 	p->control = pg_pool_new(&p->pg, CONTROL_CONNECTIONS);
 	p->lease = pg_pool_new(&p->direct, 1);
 	p->models = (struct models){ .http = http_new(), .all = &config->model, .n = 1, .retry = config->retry };
+	p->budgets = (struct budgets){ .defaults = agent_budgets_json(p->arena, &config->budgets) };
 	p->definitions = define_all(p->arena, config->agents);
 	p->running.keep_going = true;
 	p->ending_end = &p->ending;

@@ -21,6 +21,7 @@ struct pool_config {
 	int max_attempts, max_crashes;
 	bool fair;                 /* each tenant its share, instead of strict order */
 	char default_limits[160];  /* JSON {all, type, workspace, user: number}; empty = none */
+	struct agent_budgets budgets; /* where no row of drover.budgets names another */
 	int64_t backoff_base_ms, backoff_max_ms;
 	struct queue_retention retention;
 	int64_t flush_ms;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Inside worker/pool only: what its fibers share. */
 #pragma once
+#include "budget.h"
 #include "loop.h"
 #include "pool.h"
 #include "uuid.h"
@@ -59,6 +60,7 @@ struct pool {
 	struct pg_pool *control; /* claim, upkeep, log: never behind a run */
 	struct pg_pool *lease;   /* never behind anything: a locked table must not cost all runs */
 	struct models models;
+	struct budgets budgets;
 	const cJSON **definitions; /* of config->agents, in the same order */
 
 	struct run *runs;

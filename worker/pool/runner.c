@@ -128,6 +128,7 @@ static struct agent_run agent_run_of(struct run *r, const struct agent *agent)
 		.db = r->pool->db,
 		.models = &r->pool->models,
 		.thoughts = r->thoughts,
+		.budgets = &r->pool->budgets,
 		.limits = limits,
 		.deadline = deadline_in(limits.run_ms),
 		.request_id = q->id,

@@ -55,6 +55,13 @@ static bool prune(struct pool *p, struct arena *a, struct pg *db, int64_t *wait_
 	return true;
 }
 
+static bool budgets(struct pool *p, struct arena *a, struct pg *db, int64_t *wait_ms, struct err *e)
+{
+	(void)a;
+	*wait_ms = jittered(BUDGET_TEND_MS);
+	return budget_tend(&p->budgets, db, deadline_in(SHORT_MS), e);
+}
+
 static const struct {
 	const char *name;
 	bool (*run)(struct pool *p, struct arena *a, struct pg *db, int64_t *wait_ms, struct err *e);
@@ -62,6 +69,7 @@ static const struct {
 	{ "maintain", maintain },
 	{ "fire schedules", fire_schedules },
 	{ "prune", prune },
+	{ "tend budgets", budgets },
 };
 
 /* ---- the loop ---- */

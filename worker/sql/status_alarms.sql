@@ -1,5 +1,5 @@
 -- What the alarms of status measure, one row each; measured null = not visible to this role.
--- $1 whether workers listen, $2 and $3 whether requests and logs are pruned, $4 watchers of a session, $5 messages a second allowed, $6 default limits
+-- $1 whether workers listen, $2 and $3 whether requests and logs are pruned, $4 watchers of a session, $5 messages a second allowed, $6 default limits, $7 default budgets
 with live as materialized (
 	select w.*, extract(epoch from now() - w.heartbeat_at) as age, extract(epoch from w.lease_until - now()) as left_s
 	from drover.workers w where w.lease_until > now()
@@ -85,3 +85,6 @@ union all select 'realtime_messages', case when r.watching is null or $5::bigint
 	format('about %s rows/s to %s watcher(s) each, %s messages/s allowed', round(r.rows_s, 1), $4::bigint, $5::bigint) from rates r
 union all select 'realtime_rows', coalesce(100 * r.rows_s * r.watching / 15000, 0)::bigint,
 	format('about %s rows/s past %s subscriptions', round(r.rows_s, 1), r.watching) from rates r
+union all select 'budget', coalesce(max(u.percent), 0)::bigint,
+	format('%s budget(s), such as %s', count(*) filter (where u.percent >= 80), (array_agg(u.scope || ' ' || u.key order by u.percent desc))[1])
+	from drover.budgets_used($7::jsonb) u
