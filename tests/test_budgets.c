@@ -12,6 +12,7 @@
 #define SESSION_A "a0000000-0000-4000-8000-00000000000a"
 #define SPENT(scope) "select tokens || ' ' || cost_micros from drover.spending where scope = '" scope "'"
 #define RESERVED "select count(*) || ' ' || coalesce(sum(tokens), 0) from drover.reservations"
+#define WAITING "select count(*) from pg_locks where not granted"
 #define SET(scope, key, tokens, cost) "select drover.set_budget('" scope "', '" key "', " #tokens ", " #cost ")"
 
 enum { CASE_MS = 30000, CONNECTIONS = 8 };
@@ -258,8 +259,9 @@ LOOP_TEST(who_begins_to_count_waits_for_calls_that_are_being_settled_uncounted)
 	CHECK_SQL(p.owner, "insert into agent_sessions (id) values ('" SESSION_A "') returning 1", "1");
 	REQUIRE_OK(pg_begin(db, a, &step, 1, deadline_in(CASE_MS), e));
 	REQUIRE_OK(group_start(&g, "set", say_later, &l, e));
-	while (strcmp(test_ask(a, p.owner, "select count(*) from pg_locks where not granted"), "1") != 0)
+	for (int64_t end = clock_ms() + CASE_MS / 3; clock_ms() < end && strcmp(test_ask(a, p.owner, WAITING), "1") != 0;)
 		REQUIRE_OK(loop_sleep(5, e));
+	CHECK_SQL(p.owner, WAITING, "1");
 	CHECK_EQ_S(l.said, "nothing");
 	static const struct sql turn = { "turn", "test", "insert into agent_turns (request_id, session_id, user_id, attempt, "
 		"sequence_number, role, content_type, block, stop_reason, tokens_used, cost_micros) values (1, '" SESSION_A "', '" USER_A
