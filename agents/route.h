@@ -27,6 +27,10 @@ struct models {
 /* NULL when there is none of that name. */
 const struct model_config *model_find(const struct models *m, const char *name);
 
+/* How long to wait before the nth repetition (from 0): at least what the provider asked for, and full jitter by dice
+ * (0 to 1) up to base_ms * 2^nth on top; at most max_ms. */
+int64_t route_wait_ms(const struct route_retry *retry, int64_t nth, int64_t retry_after_ms, double dice);
+
 /*
  * waits. names: the models to ask in their order, ends with NULL; NULL = the default and its fallback. rq->name is not
  * read. Errors as model_turn's; a lane that must be waited for longer than retry.max_ms: ERR_BUSY "lane_paused" |

@@ -36,6 +36,7 @@ static bool status_read(const struct config *c, struct pg *db, struct arena *a, 
 		{ &sql_status_ended, PG_NO_ARGS, &s->ended },       { &sql_status_times, PG_NO_ARGS, &s->times },
 		{ &sql_status_failures, PG_NO_ARGS, &s->failures }, { &sql_status_workers, PG_NO_ARGS, &s->workers },
 		{ &sql_connection_limits, PG_NO_ARGS, &s->connections }, { &sql_status_budgets, budgets, &s->budgets },
+		{ &sql_status_lanes, PG_NO_ARGS, &s->lanes },
 	};
 	if (!pg_batch(db, a, steps, COUNT(steps), command_deadline(), e) || !alarms_read(db, a, c, &s->alarms, e))
 		return false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Doctor on the way to the database: several hosts, a pooler and its mode, waking, and how many connections there are. */
-#include "budget.h"
+#include "connection_budget.h"
 #include "clock.h"
 #include "commands_sql.h"
 #include "doctor.h"

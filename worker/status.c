@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "status.h"
+#include "status_lanes.h"
 
 void status_sum(struct status *s)
 {
@@ -31,6 +32,7 @@ cJSON *status_json(struct arena *a, const struct status *s)
 	json_put_copy(all, "failures_last_hour", pg_rows_json(a, &s->failures));
 	json_put_copy(all, "workers", pg_rows_json(a, &s->workers));
 	json_put_copy(all, "budgets", pg_rows_json(a, &s->budgets));
+	json_put_copy(all, "lanes", pg_rows_json(a, &s->lanes));
 	struct budget b = budget_of(s->config, s->live_workers, &s->connections);
 	json_put_copy(all, "connections", budget_json(a, &b));
 	return all;
@@ -180,6 +182,7 @@ void status_print(const struct printer *p, struct arena *a, const struct status 
 	print_summary(p, a, s);
 	print_depth(p, a, s);
 	print_workers(p, a, s);
+	status_lanes_print(p, a, &s->lanes);
 	print_hour(p, a, s);
 	status_budgets_print(p, a, &s->budgets);
 	print_failures(p, a, s);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* What status shows: the rows of its queries, for people and as JSON. */
 #pragma once
-#include "budget.h"
+#include "connection_budget.h"
 #include "pg.h"
 #include "print.h"
 #include "status_alarms.h"
 
 struct status {
-	struct pg_rows depth, oldest, ended, times, failures, workers, connections, budgets;
+	struct pg_rows depth, oldest, ended, times, failures, workers, connections, budgets, lanes;
 	const struct config *config;
 	int64_t live_workers, waiting, running; /* sums over the rows */
 	int64_t claimed_last_minute;

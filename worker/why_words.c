@@ -240,6 +240,22 @@ static struct why_words say_parked(struct arena *a, const struct asked *q)
 		"if that takes long: drover status; does a worker live?");
 }
 
+static struct why_words say_lane(struct arena *a, const struct asked *q)
+{
+	static const struct { const char *reason, *todo; } mends[] = {
+		{ "spend_limit", "raise the spend limit at the provider" },
+		{ "auth", "check model.api_key, or the key in models.yaml, and the provider's account" },
+	};
+	const char *reason = text_or(q->c, "reason", ""), *todo = NULL, *why = text_or(q->c, "why", "");
+	for (size_t i = 0; i < COUNT(mends); i++)
+		if (strcmp(mends[i].reason, reason) == 0)
+			todo = mends[i].todo;
+	return words(arena_printf(a, "if it asks a model of lane %s, it waits: the lane is paused until %s, for %s more (%s%s%s)",
+			     text_or(q->c, "lane", "?"), text_or(q->c, "due", "?"), print_duration(a, json_i64(q->c, "due_ms", 0)),
+			     reason, *why ? ": " : "", why),
+		todo);
+}
+
 static const struct {
 	const char *cause;
 	struct why_words (*say)(struct arena *a, const struct asked *q);
@@ -258,6 +274,7 @@ static const struct {
 	{ "limit", say_limit },
 	{ "session", say_session },
 	{ "parked", say_parked },
+	{ "lane", say_lane },
 };
 
 struct why_words why_words_of(

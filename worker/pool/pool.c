@@ -41,6 +41,7 @@ struct pool *pool_new(const struct pool_config *config)
 	p->lease = pg_pool_new(&p->direct, 1);
 	p->models = (struct models){ .http = http_new(), .all = &config->model, .n = 1, .retry = config->retry };
 	p->budgets = (struct budgets){ .defaults = agent_budgets_json(p->arena, &config->budgets) };
+	pool_lanes_new(p);
 	p->definitions = define_all(p->arena, config->agents);
 	p->running.keep_going = true;
 	p->ending_end = &p->ending;
@@ -54,6 +55,7 @@ void pool_free(struct pool *p)
 	pg_pool_free(p->db);
 	pg_pool_free(p->control);
 	pg_pool_free(p->lease);
+	pool_lanes_free(p);
 	http_free(p->models.http);
 	arena_free(p->arena);
 	free(p);
@@ -142,13 +144,14 @@ bool pool_service_ended(const struct pool *p, struct err *e)
 	return p->drains || FAIL(e, ERR_CANCELLED, "service_ended", "a service of the worker was cancelled");
 }
 
-enum { SERVICES = 6 };
+enum { SERVICES = 8 };
 
 static bool services_start(struct pool *p, struct err *e)
 {
 	static const struct { const char *name; loop_body body; } services[SERVICES] = {
 		{ "lease", pool_lease_loop },   { "upkeep", pool_upkeep_loop }, { "flusher", pool_flush_loop },
 		{ "exchange", pool_exchange_loop }, { "second exchange", pool_second_loop }, { "listener", pool_listen_loop },
+		{ "lanes", pool_lanes_loop },   { "redis", pool_redis_loop },
 	};
 	for (size_t i = 0; i < COUNT(services); i++)
 		if (!group_start(&p->services, services[i].name, services[i].body, p, e))
@@ -190,7 +193,7 @@ static void leave(struct pool *p)
 
 static bool serve(struct pool *p, struct err *e)
 {
-	if (!register_first(p, e))
+	if (!pool_fallback_find(p, e) || !register_first(p, e))
 		return false;
 	struct err why = { 0 };
 	bool ok = services_start(p, &why) && serve_until_drain(p, &why);

@@ -5,6 +5,7 @@
  */
 #pragma once
 #include "agent.h"
+#include "lane.h"
 #include "prune.h"
 #include "queue.h"
 #include "thoughts_rows.h"
@@ -28,6 +29,10 @@ struct pool_config {
 	struct thoughts_limits thoughts;
 	struct model_config model; /* the default */
 	struct route_retry retry;
+	const char *fallback;      /* names of models, with commas between; NULL or "" = none */
+	struct lane_rules lanes;
+	const char *redis_url;     /* NULL or "" = each worker keeps to its own share of a limit */
+	int64_t redis_ms;          /* longest wait for Redis */
 	struct agent_limits limits;
 	const struct agent *const *agents; /* ends with NULL */
 	const char *worker_id;     /* uuid; NULL = make one */

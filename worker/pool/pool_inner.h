@@ -61,6 +61,7 @@ struct pool {
 	struct pg_pool *lease;   /* never behind anything: a locked table must not cost all runs */
 	struct models models;
 	struct budgets budgets;
+	struct pool_lanes *lanes;
 	const cJSON **definitions; /* of config->agents, in the same order */
 
 	struct run *runs;
@@ -100,8 +101,16 @@ bool pool_listen_loop(void *pool, struct err *e);
 bool pool_lease_loop(void *pool, struct err *e);
 bool pool_upkeep_loop(void *pool, struct err *e);
 bool pool_flush_loop(void *pool, struct err *e);
+bool pool_lanes_loop(void *pool, struct err *e);
+bool pool_redis_loop(void *pool, struct err *e);
 /* What a service returns when it was cancelled: without a drain that ends the pool, for it cannot do without. */
 bool pool_service_ended(const struct pool *p, struct err *e);
+
+/* lanes.c: p->models.lanes, and what keeps them in touch with other workers'. */
+void pool_lanes_new(struct pool *p);
+void pool_lanes_free(struct pool *p);
+/* p->models.fallback; ERR_INPUT "unknown_model" names the option. */
+bool pool_fallback_find(struct pool *p, struct err *e);
 
 /* Copies the request and starts its fiber. */
 bool run_start(struct pool *p, const struct queue_request *request, struct err *e);

@@ -88,3 +88,7 @@ union all select 'realtime_rows', coalesce(100 * r.rows_s * r.watching / 15000, 
 union all select 'budget', coalesce(max(u.percent), 0)::bigint,
 	format('%s budget(s), such as %s', count(*) filter (where u.percent >= 80), (array_agg(u.scope || ' ' || u.key order by u.percent desc))[1])
 	from drover.budgets_used($7::jsonb) u
+union all select 'lane_paused', count(*), string_agg(format('%s: %s', l.lane, l.reason), ', ' order by l.lane)
+	from (select * from drover.lanes l where l.paused_until > now() and l.reason in ('rate_limited', 'circuit_open') limit 10) l
+union all select 'lane_refused', count(*), string_agg(format('%s: %s', l.lane, l.reason), ', ' order by l.lane)
+	from (select * from drover.lanes l where l.paused_until > now() and l.reason in ('spend_limit', 'auth') limit 10) l

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "budget.h"
+#include "connection_budget.h"
 #include <unistd.h>
 
 /* ARCHITECTURE.md, Processes and connections. */
