@@ -25,12 +25,12 @@ static bool fail_hold(const struct lane *lane, struct lane_hold hold, struct err
 	return false;
 }
 
-/* How long those before us will take, as far as the limit tells. */
+/* How long those before us will take, as far as the limit tells: nobody joins a queue that is longer than he can wait. */
 static int64_t queue_ms(const struct lanes *l, const struct lane *lane)
 {
 	int64_t limit = lane_requests_limit(lane);
 	int64_t share = MAX_OF(limit / l->workers, (int64_t)1);
-	return limit > 0 ? (int64_t)lane->waiting * MINUTE_MS / share : 0;
+	return limit > 0 && lane->full ? (int64_t)lane->waiting * MINUTE_MS / share : 0;
 }
 
 /* Past its longest wait: by what it was kept out. */
@@ -62,7 +62,7 @@ static bool ask_share(struct lane_waiter *w, struct lane_answer *answer, struct 
 	*answer = (struct lane_answer){ .verdict = LANE_ALONE };
 	if (!s->take)
 		return true;
-	if (!s->take(s->self, &count, deadline_first(w->until, w->wish->deadline), answer, e))
+	if (!s->take(s->self, &count, w->wish->deadline, answer, e))
 		return false;
 	if (answer->verdict != LANE_ALONE)
 		lane_learn(w->lanes, w->lane, answer->requests_per_minute, answer->tokens_per_minute);
@@ -126,8 +126,11 @@ static bool wait_for_turn(struct lane_waiter *w, struct err *e)
 {
 	for (;;) {
 		struct lane_hold hold = { "lane_full", 0 };
-		if (w->lane->first == w && !look(w, &hold, e))
+		bool first = w->lane->first == w;
+		if (first && !look(w, &hold, e))
 			return false;
+		if (first)
+			w->lane->full = hold.code && strcmp(hold.code, "lane_full") == 0;
 		if (!hold.code)
 			return true;
 		if (!hold_out(w, &hold, e))

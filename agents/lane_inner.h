@@ -26,6 +26,7 @@ struct lane {
 	const char *name;
 	struct lane_waiter *first, **end;
 	size_t waiting;
+	bool full;                 /* the first of them was told to wait for its share */
 	int64_t set_requests, set_tokens;         /* a minute, by the configuration; 0 = it says nothing */
 	int64_t learned_requests, learned_tokens; /* from the provider's answers, or other workers' */
 	struct lane_bucket requests, tokens;      /* this process' own share */
