@@ -70,7 +70,8 @@ struct lane_count lane_count_of(const struct lane *lane, const struct model_conf
 {
 	return (struct lane_count){ .lane = lane->name, .api_key = config->api_key,
 		.requests_per_minute = lane_requests_limit(lane), .tokens_per_minute = lane_tokens_limit(lane),
-		.requests_left = -1, .tokens_left = -1 };
+		.learned_requests = lane->learned_requests, .learned_tokens = lane->learned_tokens, .requests_left = -1,
+		.tokens_left = -1 };
 }
 
 /* ---- the own share ---- */
@@ -173,8 +174,8 @@ void lanes_told(struct lanes *l, const struct lane_state *all, size_t n)
 		lane->told_until = all[i].paused_ms > 0 ? now + all[i].paused_ms : 0;
 		lane->told_reason = all[i].reason;
 		snprintf(lane->told_why, sizeof(lane->told_why), "%s", all[i].why ? all[i].why : "");
-		lane->learned_requests = lane->learned_requests ? lane->learned_requests : all[i].requests_per_minute;
-		lane->learned_tokens = lane->learned_tokens ? lane->learned_tokens : all[i].tokens_per_minute;
+		lane->learned_requests = lane->learned_requests ? lane->learned_requests : all[i].learned_requests;
+		lane->learned_tokens = lane->learned_tokens ? lane->learned_tokens : all[i].learned_tokens;
 	}
 	for (struct lane *lane = l->all; lane; lane = lane->next)
 		lane_wake(lane);
@@ -189,7 +190,7 @@ bool lanes_changed(struct lanes *l, struct lane_state *state)
 		return false;
 	int64_t left = lane->paused_until - clock_ms();
 	*state = (struct lane_state){ lane->name, left > 0 ? lane->reason : LANE_FREE, left > 0 ? left : lane->closed ? 0 : -1,
-		lane->why, lane_requests_limit(lane), lane_tokens_limit(lane) };
+		lane->why, lane->learned_requests, lane->learned_tokens };
 	lane->changed = lane->closed = false;
 	return true;
 }

@@ -37,7 +37,8 @@ struct lane_count {
 	const char *lane;
 	const char *api_key;       /* names the counter together with the lane; may be NULL; nobody keeps it */
 	int64_t requests, tokens;  /* may be below 0: given back */
-	int64_t requests_per_minute, tokens_per_minute; /* 0 = not known here */
+	int64_t requests_per_minute, tokens_per_minute; /* to keep to, by configuration or provider; 0 = not known here */
+	int64_t learned_requests, learned_tokens; /* a minute, as the provider says; 0 = not known here */
 	int64_t requests_left, tokens_left; /* as the provider says, -1 = it did not */
 	int64_t pause_ms;          /* leave it alone from now on; below 0: the circuit's pause is over */
 	enum lane_reason reason;   /* of the pause */
@@ -51,7 +52,7 @@ struct lane_answer {
 	} verdict;
 	int64_t wait_ms;
 	bool paused;               /* it waits for the end of a pause */
-	int64_t requests_per_minute, tokens_per_minute; /* what is known by anybody; 0 = nothing */
+	int64_t learned_requests, learned_tokens; /* by anybody; 0 = not known */
 };
 
 struct lane_share {
@@ -70,7 +71,7 @@ struct lane_state {
 	enum lane_reason reason;
 	int64_t paused_ms;         /* 0 = not, or not any more; below 0 = this process has nothing to say about it */
 	const char *why;
-	int64_t requests_per_minute, tokens_per_minute; /* 0 = not known */
+	int64_t learned_requests, learned_tokens; /* what is configured is not passed on: it would outlive its configuration */
 };
 
 /* share may be NULL; else it must outlive the lanes, which keep a copy of the struct. */

@@ -65,7 +65,7 @@ static bool ask_share(struct lane_waiter *w, struct lane_answer *answer, struct 
 	if (!s->take(s->self, &count, w->wish->deadline, answer, e))
 		return false;
 	if (answer->verdict != LANE_ALONE)
-		lane_learn(w->lanes, w->lane, answer->requests_per_minute, answer->tokens_per_minute);
+		lane_learn(w->lanes, w->lane, answer->learned_requests, answer->learned_tokens);
 	return true;
 }
 

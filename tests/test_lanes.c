@@ -307,7 +307,7 @@ LOOP_TEST(limits_are_learned_from_answers_and_what_is_left_counts)
 	lane_leave(l, &pass, &(struct lane_end){ .rate = &rate });
 	CHECK_EQ_I(count_in(a, l, &config, CALLERS, e), 3);
 	struct lane_state state;
-	CHECK(lanes_changed(l, &state) && state.requests_per_minute == 60 && state.tokens_per_minute == 0);
+	CHECK(lanes_changed(l, &state) && state.learned_requests == 60 && state.learned_tokens == 0);
 	CHECK_EQ_I(state.paused_ms, -1);
 }
 
@@ -484,6 +484,17 @@ LOOP_TEST(a_limit_that_one_worker_learned_binds_the_other)
 	CHECK(loop_sleep(50, e));
 	int64_t in = count_in(a, two->lanes, &config, 20, e);
 	CHECK(in >= 5 && in <= 6);
+}
+
+LOOP_TEST(a_limit_that_is_configured_ends_with_its_configuration)
+{
+	TWO_WORKERS;
+	struct model_config config = { .requests_per_minute = 60 }, without = { 0 };
+	struct lane_state state;
+	CHECK(count_in(a, one->lanes, &config, 100, e) <= 65);
+	CHECK_EQ_I(count_in(a, two->lanes, &without, 100, e), 100);
+	CHECK_EQ_I(count_in(a, one->lanes, &without, 100, e), 100);
+	CHECK(!lanes_changed(one->lanes, &state));
 }
 
 LOOP_TEST(a_429_at_one_worker_pauses_the_other_and_the_end_of_a_circuit_is_heard)

@@ -15,7 +15,7 @@ comment on column drover.lanes.lane is 'Its name, as in models.yaml; default is 
 comment on column drover.lanes.paused_until is 'Until then all workers leave it alone; null or past = it is in use.';
 comment on column drover.lanes.reason is 'rate_limited: the provider said so; circuit_open: too many failures in a row; spend_limit and auth: an operator must act.';
 comment on column drover.lanes.why is 'The error that led to the pause.';
-comment on column drover.lanes.requests_per_minute is 'The limit of all workers together, as configured or as the provider''s answers say; null = not known.';
+comment on column drover.lanes.requests_per_minute is 'The limit of all workers together, as the provider''s answers say; null = they do not. What is configured stands in the configuration.';
 comment on column drover.lanes.tokens_per_minute is 'The same in tokens.';
 comment on column drover.lanes.updated_at is 'When a worker last had something new to say.';
 grant select, insert, update, delete on drover.lanes to drover_worker;

@@ -1,9 +1,9 @@
 -- One lane's counter, for all workers: two buckets that fill evenly over the minute, and a pause. One atomic step.
 -- KEYS[1] the lane
--- ARGV 1 requests, 2 tokens to take (below 0: given back), 3 requests, 4 tokens a minute as the caller knows (0 = not),
+-- ARGV 1 requests, 2 tokens to take (below 0: given back), 3 requests, 4 tokens a minute to keep to (0 = the caller does not know),
 --      5 requests, 6 tokens left as the provider says (-1 = it did not), 7 '1' = take whatever is there (what has happened has happened),
---      8 pause in ms (below 0: a pause for the reason is over), 9 its reason
--- Returns { granted, ms to wait, 1 when for the end of a pause, requests, tokens a minute as anybody knows }
+--      8 pause in ms (below 0: a pause for the reason is over), 9, 10 requests, tokens a minute as the provider says (0 = not known), 11 the reason
+-- Returns { granted, ms to wait, 1 when for the end of a pause, requests, tokens a minute as the provider told anybody }
 local MINUTE, KEEP = 60000, 180000
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -26,14 +26,15 @@ local function wait_of(level, need, limit)
 	return limit > 0 and level < need and math.ceil((need - level) * MINUTE / limit) or 0
 end
 
-local requests_limit, tokens_limit = limit_of(ARGV[3], kept[4]), limit_of(ARGV[4], kept[5])
+local learned_requests, learned_tokens = limit_of(ARGV[9], kept[4]), limit_of(ARGV[10], kept[5])
+local requests_limit, tokens_limit = limit_of(ARGV[3], learned_requests), limit_of(ARGV[4], learned_tokens)
 local requests, tokens = level_of(kept[2], requests_limit, ARGV[5]), level_of(kept[3], tokens_limit, ARGV[6])
 local paused_until, reason = tonumber(kept[6]) or 0, kept[7] or ''
 local pause, forced = tonumber(ARGV[8]), ARGV[7] == '1'
 
 if pause > 0 and now + pause > paused_until then
-	paused_until, reason = now + pause, ARGV[9]
-elseif pause < 0 and reason == ARGV[9] then
+	paused_until, reason = now + pause, ARGV[11]
+elseif pause < 0 and reason == ARGV[11] then
 	paused_until, reason = 0, ''
 end
 
@@ -50,7 +51,7 @@ local function text(n)
 	return string.format('%.6f', n)
 end
 redis.call('HSET', KEYS[1], 'at', text(now), 'requests', requests_limit > 0 and text(requests) or '', 'tokens',
-	tokens_limit > 0 and text(tokens) or '', 'requests_limit', text(requests_limit), 'tokens_limit', text(tokens_limit),
+	tokens_limit > 0 and text(tokens) or '', 'requests_limit', text(learned_requests), 'tokens_limit', text(learned_tokens),
 	'paused_until', text(paused_until), 'reason', reason)
 redis.call('PEXPIRE', KEYS[1], KEEP + paused)
-return { granted and 1 or 0, math.max(wait, paused), paused > wait and 1 or 0, requests_limit, tokens_limit }
+return { granted and 1 or 0, math.max(wait, paused), paused > wait and 1 or 0, learned_requests, learned_tokens }

@@ -101,8 +101,8 @@ static const char *states_json(struct arena *a, const struct lane_state *all, si
 		json_put_text(one, "reason", lane_reason_name(all[i].reason));
 		json_put_i64(one, "paused_ms", all[i].paused_ms);
 		json_put_text(one, "why", all[i].why);
-		json_put_i64(one, "requests_per_minute", as_integer(all[i].requests_per_minute));
-		json_put_i64(one, "tokens_per_minute", as_integer(all[i].tokens_per_minute));
+		json_put_i64(one, "requests_per_minute", as_integer(all[i].learned_requests));
+		json_put_i64(one, "tokens_per_minute", as_integer(all[i].learned_tokens));
 	}
 	return json_print(a, list);
 }

@@ -4,7 +4,7 @@
 #include "lane_script.h"
 #include "redis.h"
 
-enum { TELLS_MOST = 1000, AGAIN_MS = 100, AGAIN_MOST_MS = 5000, N_ARGS = 9, N_ANSWER = 5, NUMBER_BYTES = 24 };
+enum { TELLS_MOST = 1000, AGAIN_MS = 100, AGAIN_MOST_MS = 5000, N_ARGS = 11, N_ANSWER = 5, NUMBER_BYTES = 24 };
 
 /* On the stack of the fiber that waits for the answer. */
 struct ask {
@@ -68,7 +68,7 @@ static const char *const *script_words(struct arena *a, const char *how, const c
 	const struct lane_count *c, bool forced)
 {
 	const int64_t numbers[] = { c->requests, c->tokens, c->requests_per_minute, c->tokens_per_minute, c->requests_left,
-		c->tokens_left, forced, c->pause_ms };
+		c->tokens_left, forced, c->pause_ms, c->learned_requests, c->learned_tokens };
 	const char **words = arena_alloc(a, (5 + N_ARGS) * sizeof(*words));
 	size_t n = 0;
 	words[n++] = how;
