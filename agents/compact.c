@@ -24,7 +24,7 @@ static const char *cut_result_block(struct arena *a, const struct part *part)
 /* What the model is working with just now it needs. */
 static bool is_old_result(const struct prompt *p, const struct part *part)
 {
-	return part->kind == PART_RESULT && !part->out && part->raw && part->turn < p->turn - FRESH_TURNS;
+	return part->kind == PART_RESULT && !part->out && !part->cut && part->raw && part->turn < p->turn - FRESH_TURNS;
 }
 
 static void cut_results(struct prompt *p, int64_t target, struct compact_cut *cut)
@@ -36,6 +36,7 @@ static void cut_results(struct prompt *p, int64_t target, struct compact_cut *cu
 		if (!shorter || strlen(shorter) >= before)
 			continue;
 		prompt_set(p, part, shorter);
+		part->cut = true;
 		cut->results++;
 		cut->bytes += (int64_t)(before - part->bytes);
 	}

@@ -21,6 +21,7 @@ struct part {
 	const char *tool;      /* RESULT: whose */
 	int64_t turn;          /* number of the model turn that it belongs to, over all requests */
 	int64_t request;       /* number of the request */
+	bool cut;              /* raw says only that it was left out */
 	bool out;              /* not sent */
 };
 
