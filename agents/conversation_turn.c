@@ -231,14 +231,6 @@ static bool ask(struct asking *k, const char *force_tool, bool *lost, struct err
 
 /* ---- going on ---- */
 
-static int64_t wait_ms(const struct route_retry *retry, int64_t nth, int64_t asked_ms)
-{
-	int64_t ceiling = MIN_OF(retry->base_ms, retry->max_ms);
-	for (int64_t i = 0; i < nth && ceiling < retry->max_ms; i++)
-		ceiling = MIN_OF(2 * ceiling, retry->max_ms);
-	return MAX_OF(MIN_OF(asked_ms + (int64_t)(drand48() * (double)ceiling), retry->max_ms), (int64_t)1);
-}
-
 /* What broke off is kept. May it be gone on with here, or does the request wait for its next attempt? */
 static bool may_go_on(const struct agent_run *run, const struct err *why, int64_t nth)
 {
@@ -252,7 +244,7 @@ static bool go_on_later(struct agent_run *run, const struct err *why, int64_t nt
 	json_put_text(data, "code", why->code);
 	thought_add(run->thoughts, THOUGHT_STATUS, arena_printf(run->arena, "the answer broke off (%s) and is gone on with",
 		why->code), json_print(run->arena, data));
-	return loop_sleep(wait_ms(&run->models->retry, nth, why->retry_after_ms), e);
+	return loop_sleep(route_wait_ms(&run->models->retry, nth, why->retry_after_ms, drand48()), e);
 }
 
 static bool salvage(struct asking *k, int64_t nth, struct err *e)

@@ -571,3 +571,127 @@ RIG_TEST(an_answer_that_keeps_breaking_the_schema_fails, "replies:\n  - reply: S
 	REQUIRE_OK(start(a, r, e));
 	CHECK_FATE(rig_ask(a, r, "schema", "x"), "failed bad_result 1");
 }
+
+/* ---- every wait can fail ---- */
+
+/* Three turns; the second comes slowly enough for its blocks to be kept one by one. What broke off in a text ends with
+ * one more text. */
+#define TORTURE_STORY \
+	"replies:\n  - when: { last_user: broke off }\n    reply: [ { thinking: Yes. }, { text: ' Gone on.' } ]\n" \
+	"  - when: { turn: 2 }\n    reply: [ { thinking: Well. }, { text: Done. } ]\n" \
+	"  - when: { tool_result: note }\n    reply: [ { thinking: So. }, { text: More. }, { tool: note, input: { n: 3 } } ]\n" \
+	"    chunk: 100\n    pace: 24ms\n" \
+	"  - reply: [ { thinking: Hm. }, { tool: note, input: { n: 1 } }, { tool: note, input: { n: 2 } } ]\n"
+
+struct trial {
+	struct rig *r;
+	int64_t k, waits, id;
+	enum err_kind kind;
+};
+
+/* Only the worker's fibers are counted: mock and test wait as they like. */
+static bool tortured_worker(void *arg, struct err *e)
+{
+	struct trial *t = arg;
+	task_torture_mark();
+	loop_torture(t->k, t->kind);
+	t->r->pool = pool_new(&t->r->config);
+	bool ok = pool_serve(t->r->pool, e);
+	t->waits = loop_torture(0, ERR_NONE);
+	pool_free(t->r->pool);
+	t->r->pool = NULL;
+	return ok;
+}
+
+static bool serve_tortured(struct arena *a, struct trial *t, struct err *e)
+{
+	enum { PATIENCE_MS = 8000, STEP_MS = 4 };
+	struct rig *r = t->r;
+	r->serving = (struct group){ .keep_going = true };
+	if (!group_start(&r->serving, "worker", tortured_worker, t, e))
+		return false;
+	for (int i = 0; r->serving.running && i < PATIENCE_MS / STEP_MS; i++) {
+		if (strcmp(rig_sql(a, r, "select count(finished_at) from agent_requests where id = %ld", t->id), "1") == 0)
+			break;
+		if (!loop_sleep(STEP_MS, e))
+			return false;
+	}
+	if (r->pool) {
+		pool_drain(r->pool);
+		pool_drain(r->pool);
+	}
+	return group_wait(&r->serving, NEVER_MS, e);
+}
+
+/* What must hold after any torture, once a healthy worker has had its turn. */
+static bool in_order(struct arena *a, struct trial *t)
+{
+	static const struct { const char *sql, *want; } promises[] = {
+		{ "select status from agent_requests where id = %ld", "completed" },
+		{ "select count(*) = max(sequence_number) and min(sequence_number) = 1 from agent_turns where request_id = %ld", "t" },
+		{ "select case when exists (select from agent_turns t where t.role = 'user' and t.request_id = r.id) then result ->> 'answer' "
+			"in ('More. Gone on.', 'Done. Gone on.') else result ->> 'answer' = 'Done.' end from agent_requests r where id = %ld", "t" },
+		{ "select string_agg(n::text, ' ' order by n) in ('1 2', '1 2 3') from test_notes where request_id = %ld", "t" },
+		{ "select count(*) - count(distinct (content_type, coalesce(tool_call_id, content))) from agent_turns "
+			"where content_type in ('tool_call', 'text') and request_id = %ld", "0" },
+		{ "select count(*) - count(distinct tool_call_id) from agent_turns where content_type = 'tool_result' and request_id = %ld",
+			"0" },
+	};
+	bool all = check_prefixes(t->r, arena_printf(a, "trial %ld %s.", (long)t->k, err_kind_name(t->kind)));
+	for (size_t i = 0; i < COUNT(promises); i++)
+		all &= CHECK_EQ_S(rig_sql(a, t->r, promises[i].sql, t->id), promises[i].want);
+	if (!all)
+		printf("      wait %ld failed with %s: %s\n", (long)t->k, err_kind_name(t->kind), rig_sql(a, t->r, TYPES, t->id));
+	return all;
+}
+
+/* *more: the k-th wait was there to fail. */
+static bool try_one(struct rig *r, int64_t k, enum err_kind kind, bool *more, struct err *e)
+{
+	ARENA_SCOPE(a);
+	struct trial t = { .r = r, .k = k, .kind = kind };
+	test_ask(a, r->owner, "delete from drover.workers");
+	t.id = rig_ask(a, r, "talk", arena_printf(a, "trial %ld %s.", (long)k, err_kind_name(kind)));
+	if (!serve_tortured(a, &t, e) || !rig_start(r, e))
+		return false;
+	rig_wait(a, r, t.id);
+	*more = t.waits >= k;
+	return rig_stop(r, e) && in_order(a, &t);
+}
+
+static void torture(struct arena *a, enum err_kind kind, struct err *e)
+{
+	struct rig r = { 0 };
+	int64_t k = 1;
+	REQUIRE_OK(rig_open(a, TORTURE_STORY, &r, e));
+	log_level_set(LOG_ERROR + 1);
+	r.config.lease_ms = 300; /* what a lost worker held is taken over before long */
+	r.config.poll_ms = 50;
+	r.config.retry = (struct route_retry){ 1, 2, 4 };
+	r.config.backoff_base_ms = r.config.backoff_max_ms = 2;
+	REQUIRE_OK(start(a, &r, e));
+	REQUIRE_OK(rig_stop(&r, e));
+	for (bool more = true; more; k++)
+		REQUIRE_OK(try_one(&r, k, kind, &more, e));
+	printf("    %ld waits failed with %s\n", (long)k - 2, err_kind_name(kind));
+	CHECK(k > 30);
+	CHECK_PROMISES(r.owner);
+	check_mock(&r);
+	log_level_set(LOG_INFO);
+	rig_close(&r);
+}
+
+LOOP_TEST(every_wait_of_a_conversation_can_be_cancelled)
+{
+	torture(a, ERR_CANCELLED, e);
+}
+
+LOOP_TEST(every_wait_of_a_conversation_can_run_out_of_time)
+{
+	torture(a, ERR_TIMEOUT, e);
+}
+
+LOOP_TEST(every_wait_of_a_conversation_can_lose_its_connection)
+{
+	torture(a, ERR_NET, e);
+}
