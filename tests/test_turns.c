@@ -65,7 +65,8 @@ static const struct agent agent_backwards = { .type = "backwards", .name = "back
 	.prompt = "Backwards.", .tools = note_tools, .run = backwards_run };
 static struct agent agent_schema = { .type = "schema", .name = "schema", .text = "Answers by a schema.", .prompt = "JSON.",
 	.tools = note_tools, .run = agent_loop };
-static const struct agent *const agents[] = { &agent_talk, &agent_other, &agent_backwards, &agent_schema, NULL };
+static const struct agent *const agents[] = { &agent_talk, &agent_other, &agent_backwards, &agent_schema,
+	&agent_orchestrator, NULL };
 
 static bool start(struct arena *a, struct rig *r, struct err *e)
 {
@@ -386,6 +387,20 @@ RIG_TEST(a_session_goes_on_whatever_became_of_its_requests, SESSION_STORY)
 	CHECK(strstr(sent, TEXT("The last.") "]}," FROM_USER(TEXT("after")) "]"));
 	check_mock(r);
 	CHECK_SQL(r->owner, "delete from agent_turns where tool_call_id = 'lost_1'; select 1", "1");
+}
+
+RIG_TEST(an_orchestrator_knows_what_became_of_its_earlier_plans,
+	"replies:\n  - when: { last_user: and now }\n    reply: [ { tool: plan, input: { mode: clarify, reason: r, question: 'What?' } } ]\n"
+	"  - when: { force_tool: plan }\n    reply: [ { tool: plan, input: { mode: single, reason: r, steps: [ { agent: talk, task: the task } ] } } ]\n"
+	"  - when: { last_user: the task }\n    reply: It is so.\n")
+{
+	REQUIRE_OK(start(a, r, e));
+	CHECK_FATE(ask_in(a, r, SESSION, "orchestrator", "do it"), "completed 1");
+	CHECK_FATE(ask_in(a, r, SESSION, "orchestrator", "and now"), "completed 1");
+	CHECK(check_prefixes(r, "do it"));
+	CHECK(strstr(last_messages(a, r), "\\\"answer\\\":\\\"It is so.\\\"}\"}," TEXT("and now") "]}]"));
+	CHECK(!has(messages_of(r, 1), "do it")); /* a child is told nothing of the session */
+	check_mock(r);
 }
 
 RIG_TEST(a_request_is_told_of_so_many_before_it, "replies:\n  - reply: Yes.\n")
