@@ -42,25 +42,49 @@ static int compare_ends(const void *a, const void *b)
 
 /* ---- in ---- */
 
-static struct queue_request read_request(const struct pg_rows *rows, int i)
+enum column {
+	ID, VERSION, ATTEMPT, CRASHES, IS_CHILD, DRY_RUN, RESUMED, TYPE, REQUEST, CONTEXT, SESSION_ID, USER_ID, WORKSPACE_ID,
+	LAST_SEQ, PRIORITY, COLUMNS,
+};
+
+static const char *const column_names[COLUMNS] = {
+	[ID] = "id", [VERSION] = "version", [ATTEMPT] = "attempt", [CRASHES] = "crashes", [IS_CHILD] = "is_child",
+	[DRY_RUN] = "dry_run", [RESUMED] = "resumed", [TYPE] = "type", [REQUEST] = "request", [CONTEXT] = "context",
+	[SESSION_ID] = "session_id", [USER_ID] = "user_id", [WORKSPACE_ID] = "workspace_id", [LAST_SEQ] = "last_seq",
+	[PRIORITY] = "priority",
+};
+
+/* at: where each column is. */
+static struct queue_request read_request(const struct pg_rows *rows, int i, const int at[COLUMNS])
 {
 	return (struct queue_request){
-		.id = pg_i64(rows, i, "id"),
-		.version = pg_i64(rows, i, "version"),
-		.attempt = (int)pg_i64(rows, i, "attempt"),
-		.crashes = (int)pg_i64(rows, i, "crashes"),
-		.is_child = pg_bool(rows, i, "is_child"),
-		.dry_run = pg_bool(rows, i, "dry_run"),
-		.resumed = pg_bool(rows, i, "resumed"),
-		.type = pg_text(rows, i, "type"),
-		.request = pg_text(rows, i, "request"),
-		.context = pg_text(rows, i, "context"),
-		.session_id = pg_text(rows, i, "session_id"),
-		.user_id = pg_text(rows, i, "user_id"),
-		.workspace_id = pg_text(rows, i, "workspace_id"),
-		.last_seq = pg_i64(rows, i, "last_seq"),
-		.priority = pg_i64(rows, i, "priority"),
+		.id = pg_i64_at(rows, i, at[ID]),
+		.version = pg_i64_at(rows, i, at[VERSION]),
+		.attempt = (int)pg_i64_at(rows, i, at[ATTEMPT]),
+		.crashes = (int)pg_i64_at(rows, i, at[CRASHES]),
+		.is_child = pg_bool_at(rows, i, at[IS_CHILD]),
+		.dry_run = pg_bool_at(rows, i, at[DRY_RUN]),
+		.resumed = pg_bool_at(rows, i, at[RESUMED]),
+		.type = pg_text_at(rows, i, at[TYPE]),
+		.request = pg_text_at(rows, i, at[REQUEST]),
+		.context = pg_text_at(rows, i, at[CONTEXT]),
+		.session_id = pg_text_at(rows, i, at[SESSION_ID]),
+		.user_id = pg_text_at(rows, i, at[USER_ID]),
+		.workspace_id = pg_text_at(rows, i, at[WORKSPACE_ID]),
+		.last_seq = pg_i64_at(rows, i, at[LAST_SEQ]),
+		.priority = pg_i64_at(rows, i, at[PRIORITY]),
 	};
+}
+
+static struct queue_request *read_requests(struct arena *a, const struct pg_rows *rows)
+{
+	struct queue_request *all = arena_alloc(a, (size_t)rows->n * sizeof(*all));
+	int at[COLUMNS];
+	for (int c = 0; c < COLUMNS; c++)
+		at[c] = pg_column(rows, column_names[c]);
+	for (int i = 0; i < rows->n; i++)
+		all[i] = read_request(rows, i, at);
+	return all;
 }
 
 /* The database returns them as they lie. */
@@ -80,9 +104,7 @@ static struct queue_claim read_claim(struct arena *a, const struct pg_rows *rows
 		.returns = pg_i64(rows, 0, "returns"), .last_tenant = pg_text(rows, 0, "tenant") };
 	if (!pg_text(rows, 0, "id"))
 		return claim;
-	struct queue_request *all = arena_alloc(a, (size_t)rows->n * sizeof(*all));
-	for (int i = 0; i < rows->n; i++)
-		all[i] = read_request(rows, i);
+	struct queue_request *all = read_requests(a, rows);
 	qsort(all, (size_t)rows->n, sizeof(*all), compare_requests);
 	claim.requests = all;
 	claim.n = (size_t)rows->n;
@@ -136,7 +158,7 @@ bool queue_exchange(struct pg *db, struct arena *a, struct queue_end *ends, size
 		return false;
 	int64_t *ids = arena_alloc(a, (size_t)(finished.n + 1) * sizeof(*ids));
 	for (int i = 0; i < finished.n; i++)
-		ids[i] = pg_i64(&finished, i, "id");
+		ids[i] = pg_i64_at(&finished, i, 0);
 	*ended = ids;
 	*n_ended = (size_t)finished.n;
 	*claim = read_claim(a, &claimed);

@@ -60,6 +60,145 @@ LOOP_TEST(a_transaction_spans_calls_and_rolls_back)
 	CHECK_SQL(db, "select count(*) from x", "1");
 }
 
+/* ---- a transaction that begins with its first statement ---- */
+
+#define STATE_OF "select state || ' ' || (xact_start is not null) from pg_stat_activity where pid = %d"
+
+struct held {
+	struct pg *db, *admin;
+	const char *state; /* the query for it */
+};
+
+static bool held_open(struct arena *a, struct held *h, struct err *e)
+{
+	struct test_db t;
+	if (!test_db_empty(a, &t, e))
+		return false;
+	h->db = test_connect(a, t.owner_url, e);
+	h->admin = test_connect(a, t.owner_url, e);
+	h->state = arena_printf(a, STATE_OF, pg_backend_pid(h->db));
+	CHECK_SQL(h->admin, "create table x (n int check (n < 100))", "(null)");
+	return true;
+}
+
+static const struct sql raise_fence = { "raise_fence", "test/fence.sql", "do $$ begin raise exception 'gone' using errcode = 'DV001'; "
+	"end $$", 0 };
+static const struct sql count_x = { "count_x", "test", "select count(*) as n from x", 0 };
+
+LOOP_TEST(a_transaction_is_begun_by_its_first_statement_in_the_same_round_trip)
+{
+	struct held h;
+	struct pg_rows rows;
+	REQUIRE_OK(held_open(a, &h, e));
+	{
+		char number[] = "41"; /* what the caller gave may be gone by then */
+		struct pg_step one = { &insert_x, PG_ARGS(PG(number)), NULL };
+		REQUIRE_OK(pg_begin(h.db, a, &one, 1, NEVER_MS, e));
+		number[0] = 'x';
+	}
+	CHECK_SQL(h.admin, h.state, "idle false");
+	task_torture_mark();
+	loop_torture(1000, ERR_NET); /* counts */
+	REQUIRE_OK(pg_query(h.db, a, &count_x, PG_NO_ARGS, NEVER_MS, &rows, e));
+	int64_t waits = loop_torture(0, ERR_NONE);
+	CHECK_EQ_I(waits, 1);
+	CHECK_EQ_I(pg_i64(&rows, 0, "n"), 1);
+	CHECK_SQL(h.admin, h.state, "idle in transaction true");
+	CHECK_SQL(h.admin, "select count(*) from x", "0");
+	REQUIRE_OK(pg_query(h.db, a, &count_x, PG_NO_ARGS, NEVER_MS, &rows, e)); /* it is not begun twice */
+	REQUIRE_OK(pg_commit(h.db, a, NULL, 0, NEVER_MS, e));
+	CHECK_SQL(h.admin, "select n from x", "41");
+	CHECK_SQL(h.admin, h.state, "idle false");
+}
+
+LOOP_TEST(what_follows_a_begin_may_be_a_script_a_check_or_the_commit)
+{
+	struct held h;
+	struct pg_rows rows;
+	struct pg_step one = { &insert_x, PG_ARGS(PG(1)), NULL }, two = { &insert_x, PG_ARGS(PG(2)), NULL };
+	REQUIRE_OK(held_open(a, &h, e));
+	REQUIRE_OK(pg_begin(h.db, a, &one, 1, NEVER_MS, e) && pg_script(h.db, a, "insert into x values (3)", NEVER_MS, NULL, e));
+	CHECK_SQL(h.admin, h.state, "idle in transaction true");
+	REQUIRE_OK(pg_rollback(h.db, NEVER_MS, e));
+	REQUIRE_OK(pg_begin(h.db, a, &one, 1, NEVER_MS, e) && pg_prepare_check(h.db, &doubled, NEVER_MS, e));
+	CHECK_SQL(h.admin, h.state, "idle in transaction true");
+	REQUIRE_OK(pg_rollback(h.db, NEVER_MS, e));
+	CHECK_SQL(h.admin, "select count(*) from x", "0");
+	REQUIRE_OK(pg_begin(h.db, a, &one, 1, NEVER_MS, e) && pg_commit(h.db, a, &two, 1, NEVER_MS, e));
+	CHECK_SQL(h.admin, "select string_agg(n::text, ' ' order by n) from x", "1 2");
+	struct pg_step wanted = { &count_x, PG_NO_ARGS, &rows };
+	REQUIRE_OK(pg_begin(h.db, a, &wanted, 1, NEVER_MS, e));
+	CHECK_EQ_I(pg_i64(&rows, 0, "n"), 2); /* whose rows are wanted is sent at once */
+	REQUIRE_OK(pg_rollback(h.db, NEVER_MS, e));
+}
+
+LOOP_TEST(a_fence_that_fails_fails_the_first_statement_with_its_own_error)
+{
+	struct held h;
+	struct pg_step fence = { &raise_fence, PG_NO_ARGS, NULL }, one = { &insert_x, PG_ARGS(PG(1)), NULL };
+	REQUIRE_OK(held_open(a, &h, e));
+	for (int i = 0; i < 2; i++) {
+		REQUIRE_OK(pg_begin(h.db, a, &fence, 1, NEVER_MS, e));
+		CHECK(!(i ? pg_commit(h.db, a, &one, 1, NEVER_MS, e) : pg_query(h.db, a, &insert_x, PG_ARGS(PG(1)), NEVER_MS, NULL, e)));
+		CHECK_EQ_I(e->kind, ERR_FENCE);
+		CHECK_EQ_S(e->msg, "raise_fence: gone");
+		CHECK(!pg_query(h.db, a, &insert_x, PG_ARGS(PG(1)), NEVER_MS, NULL, e)); /* the transaction is over */
+		CHECK_EQ_S(e->sqlstate, "25P02");
+		REQUIRE_OK(pg_rollback(h.db, NEVER_MS, e));
+		CHECK_SQL(h.admin, "select count(*) from x", "0");
+	}
+	CHECK_SQL(h.db, "select 1", "1");
+}
+
+LOOP_TEST(of_a_transaction_that_was_never_sent_nothing_is_sent_and_nothing_is_left)
+{
+	struct held h;
+	struct pg_step one = { &insert_x, PG_ARGS(PG(1)), NULL };
+	REQUIRE_OK(held_open(a, &h, e));
+	CHECK_SQL(h.db, "select 1", "1");
+	REQUIRE_OK(pg_begin(h.db, a, &one, 1, NEVER_MS, e));
+	REQUIRE_OK(pg_rollback(h.db, NEVER_MS, e));
+	CHECK_SQL(h.admin, arena_printf(a, "select query from pg_stat_activity where pid = %d", pg_backend_pid(h.db)), "select 1");
+	CHECK_SQL(h.db, "select count(*) from x", "0");
+	CHECK_SQL(h.admin, h.state, "idle false");
+}
+
+LOOP_TEST(a_begin_that_somebody_left_in_the_pool_is_forgotten)
+{
+	struct test_db t;
+	REQUIRE_OK(test_db_empty(a, &t, e));
+	struct pg_options o = { .url = t.owner_url, .connect_ms = 5000, .prepare = true };
+	struct pg_pool *pool = pg_pool_new(&o, 1);
+	struct pg_step none = { &raise_fence, PG_NO_ARGS, NULL };
+	struct arena *gone = arena_new();
+	struct pg *db = pg_get(pool, NEVER_MS, e);
+	CHECK(db && pg_begin(db, gone, &none, 1, NEVER_MS, e));
+	pg_put(pool, db);
+	arena_free(gone);
+	db = pg_get(pool, NEVER_MS, e);
+	CHECK(db && pg_query(db, a, &doubled, PG_ARGS(PG(1)), NEVER_MS, NULL, e));
+	pg_put(pool, db);
+	pg_pool_free(pool);
+}
+
+LOOP_TEST(a_lost_connection_or_a_deadline_fails_the_statement_that_begins)
+{
+	struct held h;
+	struct pg_step one = { &insert_x, PG_ARGS(PG(1)), NULL };
+	REQUIRE_OK(held_open(a, &h, e));
+	REQUIRE_OK(pg_begin(h.db, a, &one, 1, NEVER_MS, e));
+	CHECK(!pg_query(h.db, a, &nap, PG_ARGS(PG("5")), deadline_in(20), NULL, e));
+	CHECK_EQ_I(e->kind, ERR_TIMEOUT);
+	CHECK(pg_broken(h.db) && !pg_begin(h.db, a, &one, 1, NEVER_MS, e));
+	CHECK_EQ_I(e->kind, ERR_NET);
+	REQUIRE_OK(held_open(a, &h, e));
+	REQUIRE_OK(pg_begin(h.db, a, &one, 1, NEVER_MS, e));
+	CHECK_SQL(h.admin, arena_printf(a, "select pg_terminate_backend(%d, 5000)", pg_backend_pid(h.db)), "t");
+	CHECK(!pg_commit(h.db, a, NULL, 0, NEVER_MS, e));
+	CHECK_EQ_I(e->kind, ERR_NET);
+	CHECK_SQL(h.admin, "select count(*) from x", "0");
+}
+
 LOOP_TEST(errors_have_the_kind_that_decides_what_to_do)
 {
 	static const struct { const char *sql; enum err_kind kind; const char *code; } cases[] = {

@@ -9,7 +9,8 @@
 
 static bool begin(struct arena *a, struct queue_side *side, const struct sql *q, struct pg_args args, struct err *e)
 {
-	struct pg_step step = { q, args, NULL };
+	struct pg_rows now; /* wanted, so it is sent at once */
+	struct pg_step step = { q, args, &now };
 	return pg_begin(side->db, a, &step, 1, deadline_in(CASE_MS), e);
 }
 

@@ -207,11 +207,26 @@ static bool run_pipeline(struct call *c, const struct pg_step *steps, size_t n)
 	return receive_sync(c) && PQexitPipelineMode(c->db->conn);
 }
 
+/* What pg_begin kept goes first. */
+static const struct pg_step *begin_first(struct pg *db, struct arena *a, const struct pg_step *steps, size_t *n)
+{
+	if (!db->n_begin)
+		return steps;
+	struct pg_step *all = arena_alloc(a, (db->n_begin + *n) * sizeof(*all));
+	memcpy(all, db->begin, db->n_begin * sizeof(*all));
+	if (*n)
+		memcpy(all + db->n_begin, steps, *n * sizeof(*all));
+	*n += db->n_begin;
+	db->n_begin = 0;
+	return all;
+}
+
 bool pg_batch(struct pg *db, struct arena *a, const struct pg_step *steps, size_t n, int64_t deadline, struct err *e)
 {
 	struct call c = { db, a, deadline, e, false };
 	if (pg_broken(db))
 		return FAIL(e, ERR_NET, "db_lost", "database connection is lost");
+	steps = begin_first(db, a, steps, &n);
 	if (!run_pipeline(&c, steps, n)) {
 		db->broken = true;
 		return false;
@@ -227,34 +242,47 @@ bool pg_query(struct pg *db, struct arena *a, const struct sql *q, struct pg_arg
 
 /* ---- transactions ---- */
 
-static bool batch_around(struct pg *db, struct arena *a, const struct sql *before, const struct pg_step *steps, size_t n,
-	const struct sql *after, int64_t deadline, struct err *e)
+/* The caller's step, with arguments that live as long as a. */
+static struct pg_step step_keep(struct arena *a, const struct pg_step *step)
 {
-	struct pg_step *all = arena_alloc(a, (n + 1) * sizeof(*all));
-	size_t at = 0;
-	if (before)
-		all[at++] = (struct pg_step){ before, PG_NO_ARGS, NULL };
-	if (n)
-		memcpy(all + at, steps, n * sizeof(*all));
-	at += n;
-	if (after)
-		all[at++] = (struct pg_step){ after, PG_NO_ARGS, NULL };
-	return pg_batch(db, a, all, at, deadline, e);
+	struct pg_arg *v = arena_alloc(a, (size_t)(step->args.n + 1) * sizeof(*v));
+	for (int i = 0; i < step->args.n; i++) {
+		v[i] = step->args.v[i];
+		if (v[i].kind == PG_TEXT)
+			v[i].text = arena_text(a, str_of(v[i].text));
+	}
+	return (struct pg_step){ step->q, { v, step->args.n }, step->rows };
 }
 
 bool pg_begin(struct pg *db, struct arena *a, const struct pg_step *steps, size_t n, int64_t deadline, struct err *e)
 {
-	return batch_around(db, a, &sql_begin, steps, n, NULL, deadline, e);
+	bool at_once = false;
+	if (pg_broken(db))
+		return FAIL(e, ERR_NET, "db_lost", "database connection is lost");
+	struct pg_step *kept = arena_alloc(a, (n + 1) * sizeof(*kept));
+	kept[0] = (struct pg_step){ &sql_begin, PG_NO_ARGS, NULL };
+	for (size_t i = 0; i < n; i++) {
+		kept[i + 1] = step_keep(a, &steps[i]);
+		at_once |= steps[i].rows != NULL;
+	}
+	db->begin = kept;
+	db->n_begin = n + 1;
+	return !at_once || pg_batch(db, a, NULL, 0, deadline, e);
 }
 
 bool pg_commit(struct pg *db, struct arena *a, const struct pg_step *steps, size_t n, int64_t deadline, struct err *e)
 {
-	return batch_around(db, a, NULL, steps, n, &sql_commit, deadline, e);
+	struct pg_step *all = arena_alloc(a, (n + 1) * sizeof(*all));
+	if (n)
+		memcpy(all, steps, n * sizeof(*all));
+	all[n] = (struct pg_step){ &sql_commit, PG_NO_ARGS, NULL };
+	return pg_batch(db, a, all, n + 1, deadline, e);
 }
 
 bool pg_rollback(struct pg *db, int64_t deadline, struct err *e)
 {
 	ARENA_SCOPE(tmp);
+	db->n_begin = 0;
 	if (PQtransactionStatus(db->conn) == PQTRANS_IDLE)
 		return true;
 	return pg_script(db, tmp, "ROLLBACK", deadline, NULL, e);
@@ -284,6 +312,8 @@ bool pg_script(struct pg *db, struct arena *a, const char *text, int64_t deadlin
 	struct call c = { db, a, deadline, e, false };
 	if (pg_broken(db))
 		return FAIL(e, ERR_NET, "db_lost", "database connection is lost");
+	if (db->n_begin && !pg_batch(db, a, NULL, 0, deadline, e))
+		return false;
 	bool whole = (PQsendQuery(db->conn, text) || pg_fail(db, NULL, "script", e)) && flush(db, deadline, e) &&
 		receive_script(&c, rows);
 	db->broken |= !whole;
@@ -294,6 +324,8 @@ bool pg_prepare_check(struct pg *db, const struct sql *q, int64_t deadline, stru
 {
 	ARENA_SCOPE(tmp);
 	struct call c = { db, tmp, deadline, e, false };
+	if (db->n_begin && !pg_batch(db, tmp, NULL, 0, deadline, e))
+		return false;
 	bool whole = (PQsendPrepare(db->conn, "", q->text, 0, NULL) || pg_fail(db, NULL, q->path, e)) &&
 		flush(db, deadline, e) && receive_script(&c, NULL);
 	db->broken |= !whole;

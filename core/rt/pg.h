@@ -46,6 +46,11 @@ struct pg_rows {
 const char *pg_text(const struct pg_rows *rows, int row, const char *column); /* NULL for null */
 int64_t pg_i64(const struct pg_rows *rows, int row, const char *column);      /* 0 for null */
 bool pg_bool(const struct pg_rows *rows, int row, const char *column);        /* false for null */
+/* For many rows: the name is looked up once. */
+int pg_column(const struct pg_rows *rows, const char *column);
+const char *pg_text_at(const struct pg_rows *rows, int row, int column);
+int64_t pg_i64_at(const struct pg_rows *rows, int row, int column);
+bool pg_bool_at(const struct pg_rows *rows, int row, int column);
 const char *pg_first(const struct pg_rows *rows);                             /* first column of the first row */
 /* All rows as a JSON array of objects of text, numbers, booleans and JSON by column type: what a tool shows the model. */
 cJSON *pg_rows_json(struct arena *a, const struct pg_rows *rows);
@@ -84,8 +89,13 @@ struct pg_step {
 };
 bool pg_batch(struct pg *db, struct arena *a, const struct pg_step *steps, size_t n, int64_t deadline, struct err *e);
 
-/* A transaction around code: pg_begin sends BEGIN and the steps in one round trip; pg_commit the steps and COMMIT.
- * After any failure in between call pg_rollback (waits; also puts a failed statement right). */
+/*
+ * A transaction around code. pg_begin keeps BEGIN and the steps until the first statement after it, whatever it is: then
+ * all go in one round trip, and what a step fails with, that statement fails with. When a step has rows, they are asked
+ * for at once (waits); else pg_begin never waits, and a must live until that statement. pg_commit sends its steps and
+ * COMMIT. After any failure in between call pg_rollback (waits; also puts a failed statement right): of what was never
+ * sent it sends nothing.
+ */
 bool pg_begin(struct pg *db, struct arena *a, const struct pg_step *steps, size_t n, int64_t deadline, struct err *e);
 bool pg_commit(struct pg *db, struct arena *a, const struct pg_step *steps, size_t n, int64_t deadline, struct err *e);
 bool pg_rollback(struct pg *db, int64_t deadline, struct err *e);

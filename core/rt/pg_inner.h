@@ -15,6 +15,8 @@ struct pg {
 	const struct sql **prepared;
 	size_t n_prepared;
 	struct pg *next_idle;
+	const struct pg_step *begin; /* BEGIN and what goes with it, to be sent before the next statement */
+	size_t n_begin; /* 0 = none */
 };
 
 /* The socket may change while connecting: asks again each time. waits. */

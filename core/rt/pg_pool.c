@@ -142,6 +142,7 @@ void pg_put(struct pg_pool *pool, struct pg *db)
 		pg_close(db);
 	} else {
 		notifications_drop(db);
+		db->n_begin = 0; /* it lies in the arena of who forgot it */
 		db->next_idle = pool->idle;
 		pool->idle = db;
 	}

@@ -29,7 +29,7 @@ const char *pg_arg_value(struct arena *a, const struct pg_arg *arg)
 	}
 }
 
-static int column_of(const struct pg_rows *rows, const char *column)
+int pg_column(const struct pg_rows *rows, const char *column)
 {
 	int i = PQfnumber(rows->result, column);
 	if (i < 0) {
@@ -39,27 +39,41 @@ static int column_of(const struct pg_rows *rows, const char *column)
 	return i;
 }
 
-const char *pg_text(const struct pg_rows *rows, int row, const char *column)
+const char *pg_text_at(const struct pg_rows *rows, int row, int column)
 {
-	int i = column_of(rows, column);
-	return PQgetisnull(rows->result, row, i) ? NULL : PQgetvalue(rows->result, row, i);
+	return PQgetisnull(rows->result, row, column) ? NULL : PQgetvalue(rows->result, row, column);
 }
 
-const char *pg_first(const struct pg_rows *rows)
+int64_t pg_i64_at(const struct pg_rows *rows, int row, int column)
 {
-	return PQgetisnull(rows->result, 0, 0) ? NULL : PQgetvalue(rows->result, 0, 0);
+	const char *text = pg_text_at(rows, row, column);
+	return text ? strtoll(text, NULL, 10) : 0;
+}
+
+bool pg_bool_at(const struct pg_rows *rows, int row, int column)
+{
+	const char *text = pg_text_at(rows, row, column);
+	return text && text[0] == 't';
+}
+
+const char *pg_text(const struct pg_rows *rows, int row, const char *column)
+{
+	return pg_text_at(rows, row, pg_column(rows, column));
 }
 
 int64_t pg_i64(const struct pg_rows *rows, int row, const char *column)
 {
-	const char *text = pg_text(rows, row, column);
-	return text ? strtoll(text, NULL, 10) : 0;
+	return pg_i64_at(rows, row, pg_column(rows, column));
 }
 
 bool pg_bool(const struct pg_rows *rows, int row, const char *column)
 {
-	const char *text = pg_text(rows, row, column);
-	return text && text[0] == 't';
+	return pg_bool_at(rows, row, pg_column(rows, column));
+}
+
+const char *pg_first(const struct pg_rows *rows)
+{
+	return pg_text_at(rows, 0, 0);
 }
 
 /* ---- rows as JSON ---- */
