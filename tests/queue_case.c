@@ -82,8 +82,9 @@ const char *case_claim(struct arena *a, struct queue_side *side, int max)
 bool case_claim_open(struct arena *a, struct queue_side *side, int max, struct pg_rows *rows, struct err *e)
 {
 	const char *none = NULL;
+	struct pg_rows now; /* wanted, so it is sent at once */
 	struct pg_step step = { &sql_claim, PG_ARGS(PG(side->worker.id), PG(max), PG(0), PG(0), PG("{}"), PG(false),
-		PG(none)), rows };
+		PG(none)), rows ? rows : &now };
 	return pg_begin(side->db, a, &step, 1, deadline_in(CASE_MS), e);
 }
 
