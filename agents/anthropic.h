@@ -15,55 +15,19 @@
  * that was never signed (cut by max_tokens). Both were shown in thoughts.
  */
 #pragma once
-#include "model.h"
-#include "sse.h"
+#include "model_api.h"
 
-enum {
-	ANTHROPIC_BLOCKS = 1024,                        /* in one turn */
-	ANTHROPIC_REQUEST_BYTES = 32 * 1024 * 1024,     /* the API takes no more */
-};
+extern const struct model_api anthropic_api;
 
-/* ---- anthropic_request.c ---- */
+/* anthropic_request.c */
+const struct http_header *anthropic_headers(struct arena *a, const struct model_config *c);
+bool anthropic_body(struct arena *a, const struct model_config *c, const struct model_request *rq, struct str *body,
+	struct err *e);
 
-/* Byte for byte the same for the same request. ERR_INPUT "request_too_large". */
-bool anthropic_request_body(struct arena *a, const struct model_config *c, const struct model_request *rq,
-	struct str *body, struct err *e);
-/* Ends with { 0 }. */
-const struct http_header *anthropic_request_headers(struct arena *a, const struct model_config *c);
-const char *anthropic_request_url(struct arena *a, const struct model_config *c);
-
-/* ---- anthropic_stream.c: events -> turn, without a fiber ---- */
-
-struct anthropic_stream;
-
-/* Lives in a, as everything that arrives does. thoughts may be NULL. */
-struct anthropic_stream *anthropic_stream_new(struct arena *a, const struct model_config *c,
+/* anthropic_stream.c: events -> turn, without a fiber */
+struct model_answer *anthropic_stream(struct arena *a, const struct model_config *c, const struct model_request *rq,
 	struct thoughts *thoughts);
-bool anthropic_stream_feed(struct anthropic_stream *s, struct str piece, struct err *e);
-/* message_stop has come: whatever the connection does now, the answer is whole. */
-bool anthropic_stream_whole(const struct anthropic_stream *s);
-/* The body has ended: the turn, in a, or why there is none. */
-bool anthropic_stream_end(struct anthropic_stream *s, struct arena *a, struct model_turn *turn, struct err *e);
-
-/* ---- anthropic_block.c: one content block ---- */
-
-struct anthropic_block {
-	struct anthropic_block *next;
-	int64_t index;
-	enum model_block_kind kind;
-	bool closed;
-	const cJSON *start;        /* content_block as it came */
-	struct buf *text;          /* TEXT, THINKING */
-	struct buf *json;          /* pieces of a tool's input; empty = as in start */
-	const char *signature;     /* THINKING: the last one that came, or NULL = as in start */
-	cJSON *citations;          /* TEXT: those that came, or NULL */
-};
-
-/* NULL and e when the block could not go back to the API. limit bounds what grows in it. */
-struct anthropic_block *anthropic_block_new(struct arena *a, const cJSON *start, size_t limit, struct err *e);
-bool anthropic_block_cite(struct arena *a, struct anthropic_block *b, const cJSON *citation, struct err *e);
-/* False when the block has nothing that may go back. */
-bool anthropic_block_read(struct arena *a, const struct anthropic_block *b, struct model_block *out);
+bool anthropic_end(struct model_answer *s, struct err *e);
 
 /* ---- anthropic_delta.c ---- */
 
@@ -73,12 +37,17 @@ struct anthropic_growth {
 };
 
 /* size is that of the whole event. */
-bool anthropic_delta_take(struct arena *a, struct anthropic_block *b, const cJSON *delta, size_t size,
+bool anthropic_delta_take(struct arena *a, struct answer_block *b, const cJSON *delta, size_t size,
 	struct anthropic_growth *g, struct err *e);
 
-/* ---- anthropic_error.c ---- */
+/* A delta as it nearly always comes, read without a tree. */
+struct anthropic_delta {
+	const struct delta_kind *kind;
+	int64_t index;
+	struct str piece;          /* a view of the data, or of scratch */
+};
 
-/* Both always return false. body is what came with reply, or its beginning. */
-bool anthropic_fail_status(const struct model_config *c, const struct http_reply *reply, struct str body,
-	struct err *e);
-bool anthropic_fail_event(const char *secret, const cJSON *event, struct err *e);
+/* False: it takes the tree. */
+bool anthropic_delta_scan(struct str data, struct buf *scratch, struct anthropic_delta *d);
+bool anthropic_delta_grow(struct arena *a, struct answer_block *b, const struct anthropic_delta *d,
+	struct anthropic_growth *g, struct err *e);

@@ -2,11 +2,25 @@
 /* The request, in one order of keys for ever: a prompt that changes by a byte is a prompt that no cache knows. */
 #include "anthropic.h"
 
+/* ---- tools ---- */
+
+/* A tool that the provider runs itself, behind ours. */
+static const char *with_web_search(struct arena *a, struct str tools, int64_t max_uses)
+{
+	struct str ours = { tools.p, tools.n ? tools.n - 1 : 0 }; /* without its bracket */
+	const char *comma = ours.n > 1 ? "," : ours.n ? "" : "[";
+	return arena_printf(a, "%.*s%s{\"type\":\"web_search_20250305\",\"name\":\"web_search\",\"max_uses\":%ld}]",
+		STR_ARGS(ours), comma, (long)max_uses);
+}
+
 static void put_tools(cJSON *o, const struct model_request *rq)
 {
 	ARENA_SCOPE(tmp);
-	if (rq->tools)
-		json_put_raw(o, "tools", json_print(tmp, rq->tools));
+	const char *tools = rq->tools ? json_print(tmp, rq->tools) : NULL;
+	if (rq->web_searches > 0)
+		tools = with_web_search(tmp, str_of(tools), rq->web_searches);
+	if (tools)
+		json_put_raw(o, "tools", tools);
 	if (!rq->force_tool)
 		return;
 	cJSON *choice = json_put_object(o, "tool_choice");
@@ -14,6 +28,8 @@ static void put_tools(cJSON *o, const struct model_request *rq)
 	json_put_text(choice, "name", rq->force_tool);
 	json_put_bool(choice, "disable_parallel_tool_use", true);
 }
+
+/* ---- what else is asked for ---- */
 
 /* The API takes no thinking beside a forced tool, and none that fills the whole turn: such a turn does without. */
 static void put_thinking(cJSON *o, const struct model_config *c, const struct model_request *rq, int64_t max_tokens)
@@ -25,8 +41,85 @@ static void put_thinking(cJSON *o, const struct model_config *c, const struct mo
 	json_put_i64(thinking, "budget_tokens", c->thinking_tokens);
 }
 
-bool anthropic_request_body(struct arena *a, const struct model_config *c, const struct model_request *rq,
-	struct str *body, struct err *e)
+/* At the top level the API moves the mark itself: no byte of the messages changes from turn to turn. */
+static void put_cache(cJSON *o, const struct model_config *c)
+{
+	if (c->cache)
+		json_put_text(json_put_object(o, "cache_control"), "type", "ephemeral");
+}
+
+static void put_result_schema(cJSON *o, const struct model_request *rq)
+{
+	if (!rq->result_schema)
+		return;
+	cJSON *format = json_put_object(json_put_object(o, "output_config"), "format");
+	json_put_text(format, "type", "json_schema");
+	json_put_copy(format, "schema", rq->result_schema);
+}
+
+/* ---- messages ---- */
+
+/* Thinking that another provider gave: it has no signature and would be refused. */
+static bool is_foreign(const cJSON *block)
+{
+	struct err ignored;
+	ARENA_SCOPE(tmp);
+	if (cJSON_IsRaw(block) && !strstr(block->valuestring, "\"reasoning\""))
+		return false;
+	if (cJSON_IsRaw(block))
+		block = json_parse(tmp, str_of(block->valuestring), &ignored);
+	const char *type = json_text(block, "type");
+	return type && strcmp(type, "reasoning") == 0;
+}
+
+static bool has_foreign(const cJSON *message)
+{
+	const cJSON *block;
+	json_each(block, json_get(message, "content"))
+		if (is_foreign(block))
+			return true;
+	return false;
+}
+
+/* A message of which nothing is left is left out too: the API takes no empty one. */
+static void add_own(cJSON *all, const cJSON *message)
+{
+	const cJSON *block;
+	cJSON *copy = NULL, *content = NULL;
+	json_each(block, json_get(message, "content")) {
+		if (is_foreign(block))
+			continue;
+		if (!copy) {
+			copy = json_add_object(all);
+			json_put_text(copy, "role", json_text(message, "role"));
+			content = json_put_array(copy, "content");
+		}
+		json_add_copy(content, block);
+	}
+}
+
+static const cJSON *own_messages(struct arena *a, const cJSON *messages)
+{
+	const cJSON *message;
+	bool foreign = false;
+	json_each(message, messages)
+		foreign = foreign || has_foreign(message);
+	if (!foreign)
+		return messages;
+	cJSON *all = json_array(a);
+	json_each(message, messages) {
+		if (has_foreign(message))
+			add_own(all, message);
+		else
+			json_add_copy(all, message);
+	}
+	return all;
+}
+
+/* ---- body and head ---- */
+
+bool anthropic_body(struct arena *a, const struct model_config *c, const struct model_request *rq, struct str *body,
+	struct err *e)
 {
 	ARENA_SCOPE(tmp); /* only the finished text stays for the time of the stream */
 	cJSON *o = json_object(tmp);
@@ -37,15 +130,11 @@ bool anthropic_request_body(struct arena *a, const struct model_config *c, const
 		json_put_text(o, "system", rq->system);
 	put_tools(o, rq);
 	put_thinking(o, c, rq, max_tokens);
+	put_cache(o, c);
+	put_result_schema(o, rq);
 	json_put_bool(o, "stream", true);
-	json_put_raw(o, "messages", json_print(tmp, rq->messages));
-	struct str text = str_of(json_print(tmp, o));
-	if (text.n > ANTHROPIC_REQUEST_BYTES)
-		return FAIL(e, ERR_INPUT, "request_too_large",
-			"the request to the model has %zu bytes, at most %d are taken: shorten the conversation or the "
-			"results of its tools", text.n, ANTHROPIC_REQUEST_BYTES);
-	*body = (struct str){ arena_text(a, text), text.n };
-	return true;
+	json_put_raw(o, "messages", json_print(tmp, own_messages(tmp, rq->messages)));
+	return model_body_end(a, o, body, e);
 }
 
 static struct http_header key_header(struct arena *a, const struct model_config *c)
@@ -57,7 +146,7 @@ static struct http_header key_header(struct arena *a, const struct model_config 
 	return (struct http_header){ "x-api-key", c->api_key };
 }
 
-const struct http_header *anthropic_request_headers(struct arena *a, const struct model_config *c)
+const struct http_header *anthropic_headers(struct arena *a, const struct model_config *c)
 {
 	const struct http_header all[] = {
 		{ "anthropic-version", c->version },
@@ -70,12 +159,4 @@ const struct http_header *anthropic_request_headers(struct arena *a, const struc
 	struct http_header *copy = arena_alloc(a, sizeof(all));
 	memcpy(copy, all, sizeof(all));
 	return copy;
-}
-
-const char *anthropic_request_url(struct arena *a, const struct model_config *c)
-{
-	struct str base = str_of(c->base_url);
-	while (base.n && base.p[base.n - 1] == '/')
-		base.n--;
-	return arena_printf(a, "%.*s/v1/messages", STR_ARGS(base));
 }

@@ -5,14 +5,14 @@
 enum sse_target { SSE_IGNORED, SSE_DATA, SSE_NAME, SSE_JUNK };
 
 static const struct sse_field {
-	const char *name;
+	struct str name;
 	enum sse_target target;
 } fields[] = {
-	{ "", SSE_IGNORED }, /* a comment */
-	{ "data", SSE_DATA },
-	{ "event", SSE_NAME },
-	{ "id", SSE_IGNORED },
-	{ "retry", SSE_IGNORED },
+	{ { "data", 4 }, SSE_DATA },
+	{ { "event", 5 }, SSE_NAME },
+	{ { "", 0 }, SSE_IGNORED }, /* a comment */
+	{ { "id", 2 }, SSE_IGNORED },
+	{ { "retry", 5 }, SSE_IGNORED },
 };
 
 void sse_init(struct sse *s, size_t event_bytes, sse_handler handler, void *self)
@@ -28,11 +28,9 @@ void sse_done(struct sse *s)
 
 static enum sse_target field_target(const struct sse *s)
 {
-	for (size_t i = 0; i < COUNT(fields); i++) {
-		size_t n = strlen(fields[i].name);
-		if (n == s->field_n && memcmp(s->field, fields[i].name, n) == 0)
+	for (size_t i = 0; i < COUNT(fields); i++)
+		if (fields[i].name.n == s->field_n && memcmp(s->field, fields[i].name.p, s->field_n) == 0)
 			return fields[i].target;
-	}
 	return SSE_JUNK;
 }
 
@@ -59,14 +57,35 @@ static void add_field_byte(struct sse *s, char c)
 		s->field_n = 0;
 }
 
+static struct str skip(struct str part, size_t n)
+{
+	return (struct str){ part.p + n, part.n - n };
+}
+
+/* As it nearly always comes: the whole name in one piece, and short. */
+static bool take_whole_field(struct sse *s, struct str *part)
+{
+	const char *colon = s->started && s->field_n == 0 && part->n
+		? memchr(part->p, ':', MIN_OF(part->n, sizeof(s->field))) : NULL;
+	if (!colon)
+		return false;
+	s->field_n = (size_t)(colon - part->p);
+	memcpy(s->field, part->p, s->field_n);
+	start_value(s);
+	*part = skip(*part, s->field_n + 1);
+	return true;
+}
+
 static struct str take_field(struct sse *s, struct str part)
 {
+	if (!s->in_value && take_whole_field(s, &part))
+		return part;
 	while (!s->in_value && part.n > 0) {
 		if (*part.p == ':')
 			start_value(s);
 		else
 			add_field_byte(s, *part.p);
-		part = (struct str){ part.p + 1, part.n - 1 };
+		part = skip(part, 1);
 	}
 	return part;
 }
@@ -104,7 +123,7 @@ static bool take_part(struct sse *s, struct str part, struct err *e)
 	if (part.n > 0 && s->skip_space) {
 		s->skip_space = false;
 		if (*part.p == ' ')
-			part = (struct str){ part.p + 1, part.n - 1 };
+			part = skip(part, 1);
 	}
 	if (part.n > 0)
 		add_value(s, part);
@@ -141,10 +160,10 @@ static bool end_line(struct sse *s, struct err *e)
 
 static size_t line_rest(struct str s)
 {
-	size_t n = 0;
-	while (n < s.n && s.p[n] != '\n' && s.p[n] != '\r')
-		n++;
-	return n;
+	const char *lf = s.n ? memchr(s.p, '\n', s.n) : NULL;
+	size_t n = lf ? (size_t)(lf - s.p) : s.n;
+	const char *cr = n ? memchr(s.p, '\r', n) : NULL;
+	return cr ? (size_t)(cr - s.p) : n;
 }
 
 static bool skip_lf(struct sse *s, struct str piece)

@@ -19,8 +19,10 @@ void http_free(struct http *h)
 {
 	if (!h)
 		return;
-	for (size_t i = 0; i < HTTP_SHARDS; i++)
+	for (size_t i = 0; i < HTTP_SHARDS; i++) {
 		http_shard_close(&h->shards[i]);
+		http_shard_close(&h->shared[i]);
+	}
 	curl_share_cleanup(h->share);
 	names_free(h->names);
 	curl_global_cleanup();
@@ -31,7 +33,7 @@ size_t http_running(const struct http *h)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < HTTP_SHARDS; i++)
-		n += h->shards[i].running;
+		n += h->shards[i].running + h->shared[i].running;
 	return n;
 }
 
@@ -70,16 +72,24 @@ static bool still_time(const struct http_transfer *t, int64_t deadline, struct e
 	return due == NEVER_MS || now < due || http_fail_due(t, e);
 }
 
+static bool transfer_work(struct http_transfer *t, struct err *e)
+{
+	if (!t->sink || !t->sink->work)
+		return true;
+	t->parked_until = t->started; /* past: no piece wakes it for a limit while it works */
+	return t->sink->work(t->sink->self, e);
+}
+
 static bool transfer_wait(struct http_transfer *t, int64_t deadline, struct err *e)
 {
 	while (!t->done) {
 		t->parked_until = deadline_first(http_due(t), deadline);
 		if (!loop_park(t->parked_until, e) && !t->done && !still_time(t, deadline, e))
 			return false;
-		if (t->sink && t->sink->work && !t->sink->work(t->sink->self, e))
+		if (!t->done && !transfer_work(t, e))
 			return false;
 	}
-	return true;
+	return transfer_work(t, e);
 }
 
 bool http_call(struct http *h, struct arena *a, const struct http_request *rq, const struct http_sink *sink,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * HTTP client on libcurl's multi interface. A response body is pushed into a sink while it arrives, without waking the
+ * HTTP client on libcurl's multi interface. A request that has a body is sent once: libcurl would send it again when a
+ * kept connection dies without an answer, and here that is ERR_NET "http_cut". A response body is pushed into a sink while it arrives, without waking the
  * fiber; the fiber wakes when the transfer ends. Errors: refused, reset, cut body ERR_NET ("http_unreachable",
  * "http_cut"); limits ERR_TIMEOUT with the step in the code ("connect_timeout", "first_byte_timeout", "stall_timeout",
  * "total_timeout"); a wrong URL, method or header ERR_INPUT "http_bad_url" and so on. An HTTP status is not an error here.
@@ -29,6 +30,7 @@ struct http_request {
 	const struct http_header *headers; /* ends with { 0 } */
 	struct str body;    /* sent as it is; must outlive the call */
 	struct http_limits limits;
+	bool http2;         /* over TLS, where the server speaks it: many calls share a connection; else HTTP/1.1 */
 };
 
 /* Called from the loop, not from a fiber: must not wait. false with e ends the transfer with that error. */
@@ -37,8 +39,13 @@ struct http_sink {
 	/* Once, before the first piece; may be NULL. false = collect this body into http_reply.body (an error page). */
 	bool (*head)(void *self, int status, const char *content_type);
 	void *self;
-	/* In the caller's fiber, while the transfer goes on: whenever the fiber was woken (the sink's data may task_wake it), and when it has ended.
-	 * May wait. false ends the transfer with that error. May be NULL. */
+	/*
+	 * In the caller's fiber: whenever it was woken (data may task_wake it), for whatever reason, and once when the
+	 * transfer has ended, well or badly, but not when the caller was cancelled or a limit passed. May wait: pieces go on
+	 * arriving, and a wake for them may be taken by that wait, so it looks again before it returns. Limits of the
+	 * transfer count from the last piece, and are looked at when it returns. false ends the transfer with that error,
+	 * as it is. May be NULL.
+	 */
 	bool (*work)(void *self, struct err *e);
 };
 

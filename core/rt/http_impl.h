@@ -8,7 +8,7 @@
 #include <curl/curl.h>
 
 /* One multi handle scans its transfers; ten thousand on one collapse, on sixteen they do not. */
-enum { HTTP_SHARDS = 16, HTTP_HEAD_BYTES = 64 * 1024, HTTP_BODY_DEFAULT = 1024 * 1024 };
+enum { HTTP_SHARDS = 16, HTTP_STREAMS = 100, HTTP_HEAD_BYTES = 64 * 1024, HTTP_BODY_DEFAULT = 1024 * 1024 };
 
 struct http_shard {
 	CURLM *multi; /* made when first used */
@@ -18,6 +18,7 @@ struct http_shard {
 
 struct http {
 	struct http_shard shards[HTTP_SHARDS];
+	struct http_shard shared[HTTP_SHARDS]; /* for HTTP/2: calls there share connections */
 	struct names *names;
 	CURLSH *share; /* TLS sessions, so that shards resume each other's */
 	const char *ca_file; /* NULL = libcurl's own default */
@@ -36,7 +37,7 @@ struct http_transfer {
 	const struct http_sink *sink;
 	const char *method, *place; /* "POST", "http://host:port": for messages */
 	const char *host, *port;
-	bool tls;
+	bool tls, shares; /* shares: its connection, over HTTP/2 where the server speaks it */
 
 	CURL *easy;
 	CURLU *url;

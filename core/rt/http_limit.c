@@ -15,8 +15,8 @@ static int64_t silence_due(const struct http_transfer *t)
 		return after(t->last_byte, l->first_byte_ms);
 	case HTTP_ANSWERED:
 		return after(t->last_byte, l->stall_ms);
-	default:
-		return NEVER_MS; /* libcurl itself limits connecting */
+	default: /* libcurl itself limits connecting, but not the wait for another call's connection */
+		return t->shares ? after(t->started, l->connect_ms) : NEVER_MS;
 	}
 }
 
@@ -30,6 +30,8 @@ bool http_fail_due(const struct http_transfer *t, struct err *e)
 	const struct http_limits *l = &t->request->limits;
 	if (http_due(t) != silence_due(t))
 		FAIL(e, ERR_TIMEOUT, "total_timeout", "not complete after %ld ms", (long)l->total_ms);
+	else if (t->step <= HTTP_CONNECT)
+		FAIL(e, ERR_TIMEOUT, "connect_timeout", "no connection within %ld ms", (long)l->connect_ms);
 	else if (t->step == HTTP_SENT)
 		FAIL(e, ERR_TIMEOUT, "first_byte_timeout", "no answer within %ld ms", (long)l->first_byte_ms);
 	else
@@ -60,7 +62,8 @@ static bool fail_unreachable(const struct http_transfer *t, const char *why, str
 
 static bool fail_midway(const struct http_transfer *t, const char *why, struct err *e)
 {
-	static const CURLcode cut[] = { CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_GOT_NOTHING, CURLE_PARTIAL_FILE };
+	static const CURLcode cut[] = { CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_GOT_NOTHING, CURLE_PARTIAL_FILE,
+		CURLE_HTTP2, CURLE_HTTP2_STREAM };
 	for (size_t i = 0; i < COUNT(cut); i++)
 		if (t->result == cut[i])
 			return FAIL(e, ERR_NET, "http_cut", "%s", why);

@@ -115,17 +115,18 @@ static void timer_closed(uv_handle_t *handle)
 
 /* ---- shards ---- */
 
-static bool multi_setup(struct http_shard *s)
+static bool multi_setup(struct http_shard *s, bool shared)
 {
 	return curl_multi_setopt(s->multi, CURLMOPT_SOCKETFUNCTION, on_socket) == CURLM_OK
 		&& curl_multi_setopt(s->multi, CURLMOPT_SOCKETDATA, s->multi) == CURLM_OK
 		&& curl_multi_setopt(s->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted) == CURLM_OK
 		&& curl_multi_setopt(s->multi, CURLMOPT_TIMERDATA, s->timer) == CURLM_OK
 		&& curl_multi_setopt(s->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS) == CURLM_OK
-		&& curl_multi_setopt(s->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING) == CURLM_OK;
+		&& curl_multi_setopt(s->multi, CURLMOPT_PIPELINING,
+			shared ? CURLPIPE_MULTIPLEX : CURLPIPE_NOTHING) == CURLM_OK;
 }
 
-static bool shard_open(struct http_shard *s)
+static bool shard_open(struct http_shard *s, bool shared)
 {
 	if (s->multi)
 		return true;
@@ -135,7 +136,7 @@ static bool shard_open(struct http_shard *s)
 	s->timer = mem_alloc(sizeof(*s->timer));
 	uv_timer_init(loop_uv(), s->timer);
 	s->timer->data = s->multi;
-	return multi_setup(s);
+	return multi_setup(s, shared);
 }
 
 void http_shard_close(struct http_shard *s)
@@ -156,10 +157,23 @@ static struct http_shard *shard_pick(struct http *h)
 	return least;
 }
 
+/* The first that one connection can still serve, so that few are opened; beyond them the least busy. */
+static struct http_shard *shared_pick(struct http *h)
+{
+	struct http_shard *least = &h->shared[0];
+	for (size_t i = 0; i < HTTP_SHARDS; i++) {
+		if (h->shared[i].running < HTTP_STREAMS)
+			return &h->shared[i];
+		if (h->shared[i].running < least->running)
+			least = &h->shared[i];
+	}
+	return least;
+}
+
 bool http_shard_add(struct http_transfer *t, struct err *e)
 {
-	struct http_shard *s = shard_pick(t->http);
-	CURLMcode rc = shard_open(s) ? curl_multi_add_handle(s->multi, t->easy) : CURLM_INTERNAL_ERROR;
+	struct http_shard *s = t->shares ? shared_pick(t->http) : shard_pick(t->http);
+	CURLMcode rc = shard_open(s, t->shares) ? curl_multi_add_handle(s->multi, t->easy) : CURLM_INTERNAL_ERROR;
 	if (rc != CURLM_OK)
 		return FAIL(e, ERR_BUG, "http_internal", "cannot start a transfer: %s", curl_multi_strerror(rc));
 	t->shard = s;

@@ -7,7 +7,7 @@
 static void touch(struct http_transfer *t, enum http_step step)
 {
 	t->step = step;
-	t->last_byte = clock_ms();
+	t->last_byte = (int64_t)uv_now(loop_uv()); /* of this turn of the loop: no system clock for each piece */
 	int64_t due = http_due(t);
 	if (due != t->parked_until && deadline_first(due, t->parked_until) == due)
 		task_wake(t->task);
@@ -15,8 +15,14 @@ static void touch(struct http_transfer *t, enum http_step step)
 
 int http_on_connected(void *transfer, char *to, char *from, int to_port, int from_port)
 {
+	struct http_transfer *t = transfer;
 	(void)to, (void)from, (void)to_port, (void)from_port;
-	touch(transfer, HTTP_SENT);
+	if (t->step == HTTP_SENT && t->request->body.n) {
+		FAIL(&t->failure, ERR_NET, "http_cut", "the kept connection died before an answer; what was sent may have been "
+			"taken and is not sent again");
+		return CURL_PREREQFUNC_ABORT;
+	}
+	touch(t, HTTP_SENT);
 	return CURL_PREREQFUNC_OK;
 }
 

@@ -57,6 +57,7 @@ bool http_url_read(struct http_transfer *t, struct err *e)
 		return FAIL(e, ERR_INPUT, "http_bad_url", "%s: a URL must be http or https, not %s", t->method,
 			scheme ? scheme : "without a scheme");
 	t->tls = scheme[4] == 's';
+	t->shares = t->tls && t->request->http2;
 	t->port = url_part(t, CURLUPART_PORT, CURLU_DEFAULT_PORT);
 	t->place = arena_printf(t->arena, "%s://%s:%s", scheme, t->host, t->port);
 	return true;
@@ -174,7 +175,8 @@ static bool set_connection(struct http_transfer *t, struct err *e)
 		&& SET(CURLOPT_NOSIGNAL, 1L)
 		&& SET(CURLOPT_TCP_NODELAY, 1L)
 		&& SET(CURLOPT_TCP_KEEPALIVE, 1L)
-		&& SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1)
+		&& SET(CURLOPT_HTTP_VERSION, (long)(t->shares ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1))
+		&& SET(CURLOPT_PIPEWAIT, t->shares ? 1L : 0L) /* else calls that start at once open a connection each */
 		&& SET(CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES)
 		&& SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)SEND_BYTES)
 		&& SET(CURLOPT_SHARE, t->http->share)

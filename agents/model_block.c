@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* One content block: as it arrives it is a start and what grew on it; as it goes back it is one JSON object again. */
-#include "anthropic.h"
+#include "model_answer.h"
 #include "wire.h"
+#include "wire_scan.h"
 #include <ctype.h>
 
 enum { TOOL_NAME_BYTES = 128, TOOL_ID_BYTES = 256, SHOWN_BYTES = 200 };
@@ -31,47 +32,50 @@ static enum model_block_kind block_kind(const char *type)
 	return strcmp(type, "tool_use") == 0 ? BLOCK_TOOL_CALL : BLOCK_OTHER;
 }
 
-/* The API refuses a history with another name or an empty id: such a call would poison the conversation. */
-static bool check_tool(const cJSON *start, struct err *e)
+bool answer_tool_check(const char *id, const char *name, struct err *e)
 {
-	const char *id = json_text(start, "id"), *name = json_text(start, "name");
 	size_t id_n = id ? strlen(id) : 0, name_n = name ? strlen(name) : 0;
 	bool ok = id_n > 0 && id_n <= TOOL_ID_BYTES && name_n > 0 && name_n <= TOOL_NAME_BYTES;
 	for (size_t i = 0; ok && i < id_n; i++)
 		ok = id[i] > ' ' && id[i] < 0x7F;
 	for (size_t i = 0; ok && i < name_n; i++)
 		ok = isalnum((unsigned char)name[i]) || name[i] == '_' || name[i] == '-';
-	return ok || FAIL(e, ERR_BUSY, "model_garbage",
-		"a tool call came without an id and a name of at most %d letters, digits, _ and -", TOOL_NAME_BYTES);
+	return ok || GARBAGE(e, "a tool call came without an id and a name of at most %d letters, digits, _ and -",
+		TOOL_NAME_BYTES);
 }
 
-struct anthropic_block *anthropic_block_new(struct arena *a, const cJSON *start, size_t limit, struct err *e)
+struct answer_block *answer_block_empty(struct arena *a, enum model_block_kind kind, size_t limit)
+{
+	struct answer_block *b = arena_alloc(a, sizeof(*b));
+	*b = (struct answer_block){ .kind = kind, .text = buf_new(a, limit), .json = buf_new(a, limit) };
+	return b;
+}
+
+struct answer_block *answer_block_new(struct arena *a, const cJSON *start, size_t limit, struct err *e)
 {
 	const char *type = json_text(start, "type");
 	if (!type) {
-		FAIL(e, ERR_BUSY, "model_garbage", "a content block came without a type");
+		GARBAGE(e, "a content block came without a type");
 		return NULL;
 	}
 	if (tree_depth(start) > BLOCK_DEPTH) {
-		FAIL(e, ERR_BUSY, "model_garbage", "a content block is nested deeper than %d", BLOCK_DEPTH);
+		GARBAGE(e, "a content block is nested deeper than %d", BLOCK_DEPTH);
 		return NULL;
 	}
 	enum model_block_kind kind = block_kind(type);
-	if (kind == BLOCK_TOOL_CALL && !check_tool(start, e))
+	if (kind == BLOCK_TOOL_CALL && !answer_tool_check(json_text(start, "id"), json_text(start, "name"), e))
 		return NULL;
-	struct anthropic_block *b = arena_alloc(a, sizeof(*b));
-	*b = (struct anthropic_block){ .kind = kind, .start = start };
-	b->text = buf_new(a, limit);
-	b->json = buf_new(a, limit);
+	struct answer_block *b = answer_block_empty(a, kind, limit);
+	b->start = start;
 	if (kind <= BLOCK_THINKING)
 		buf_add(b->text, str_of(json_text(start, kind == BLOCK_TEXT ? "text" : "thinking")));
 	return b;
 }
 
-bool anthropic_block_cite(struct arena *a, struct anthropic_block *b, const cJSON *citation, struct err *e)
+bool answer_block_cite(struct arena *a, struct answer_block *b, const cJSON *citation, struct err *e)
 {
 	if (tree_depth(citation) > BLOCK_DEPTH)
-		return FAIL(e, ERR_BUSY, "model_garbage", "a citation is nested deeper than %d", BLOCK_DEPTH);
+		return GARBAGE(e, "a citation is nested deeper than %d", BLOCK_DEPTH);
 	if (!b->citations)
 		b->citations = json_array(a);
 	json_add_copy(b->citations, citation);
@@ -81,7 +85,7 @@ bool anthropic_block_cite(struct arena *a, struct anthropic_block *b, const cJSO
 /* ---- going back ---- */
 
 /* The parsed input, in a; NULL and e when it is not one JSON object. */
-static const cJSON *read_input(struct arena *a, const struct anthropic_block *b, struct err *e)
+static const cJSON *read_input(struct arena *a, const struct answer_block *b, struct err *e)
 {
 	const cJSON *given = json_get(b->start, "input");
 	struct str text = str_trim(buf_str(b->json));
@@ -99,16 +103,22 @@ static const cJSON *read_input(struct arena *a, const struct anthropic_block *b,
 	return NULL;
 }
 
-static const char *input_error(struct arena *a, const struct anthropic_block *b, const struct err *why)
+static const char *input_error(struct arena *a, const struct answer_block *b, const struct err *why)
 {
 	const char *shown = wire_excerpt(a, buf_str(b->json), SHOWN_BYTES, NULL);
 	return arena_printf(a, "The arguments could not be read (%s). Send the call again with one JSON object.%s%s",
 		why->msg, *shown ? " What came begins: " : "", shown);
 }
 
-static const char *signature_of(const struct anthropic_block *b)
+static const char *signature_of(const struct answer_block *b)
 {
 	return b->signature ? b->signature : json_text(b->start, "signature");
+}
+
+/* Thinking of a dialect without signatures. */
+static bool is_reasoning(const struct answer_block *b)
+{
+	return str_is(str_of(json_text(b->start, "type")), "reasoning");
 }
 
 static bool is_blank(struct str text)
@@ -117,10 +127,10 @@ static bool is_blank(struct str text)
 }
 
 /* The keys of the start that have grown since; they are put behind the others. */
-static bool has_grown(const struct anthropic_block *b, const cJSON *input, const char *key)
+static bool has_grown(const struct answer_block *b, const cJSON *input, const char *key)
 {
 	if (strcmp(key, "text") == 0)
-		return b->kind == BLOCK_TEXT;
+		return b->kind == BLOCK_TEXT || is_reasoning(b);
 	if (strcmp(key, "thinking") == 0 || strcmp(key, "signature") == 0)
 		return b->kind == BLOCK_THINKING;
 	if (strcmp(key, "citations") == 0)
@@ -128,7 +138,7 @@ static bool has_grown(const struct anthropic_block *b, const cJSON *input, const
 	return strcmp(key, "input") == 0 && (input || b->kind == BLOCK_TOOL_CALL);
 }
 
-static void put_citations(cJSON *raw, const struct anthropic_block *b)
+static void put_citations(cJSON *raw, const struct answer_block *b)
 {
 	cJSON *all = json_put_array(raw, "citations");
 	const cJSON *item;
@@ -138,13 +148,15 @@ static void put_citations(cJSON *raw, const struct anthropic_block *b)
 		json_add_copy(all, item);
 }
 
-static void put_grown(cJSON *raw, const struct anthropic_block *b, const cJSON *input)
+static void put_grown(cJSON *raw, const struct answer_block *b, const cJSON *input)
 {
 	if (b->citations)
 		put_citations(raw, b);
 	if (b->kind == BLOCK_TEXT)
 		json_put_str(raw, "text", buf_str(b->text));
-	if (b->kind == BLOCK_THINKING) {
+	if (b->kind == BLOCK_THINKING && is_reasoning(b)) {
+		json_put_str(raw, "text", buf_str(b->text));
+	} else if (b->kind == BLOCK_THINKING) {
 		json_put_str(raw, "thinking", buf_str(b->text));
 		json_put_text(raw, "signature", signature_of(b));
 	}
@@ -154,7 +166,7 @@ static void put_grown(cJSON *raw, const struct anthropic_block *b, const cJSON *
 		json_put_object(raw, "input"); /* the API takes nothing but an object, even of a call that failed */
 }
 
-static const char *raw_print(struct arena *a, const struct anthropic_block *b, const cJSON *input)
+static const char *raw_print(struct arena *a, const struct answer_block *b, const cJSON *input)
 {
 	ARENA_SCOPE(tmp);
 	cJSON *raw = json_object(tmp);
@@ -166,7 +178,7 @@ static const char *raw_print(struct arena *a, const struct anthropic_block *b, c
 	return json_print(a, raw);
 }
 
-static void read_tool(struct arena *a, const struct anthropic_block *b, struct model_block *out)
+static void read_tool(struct arena *a, const struct answer_block *b, struct model_block *out)
 {
 	struct err why;
 	out->tool_id = arena_text(a, str_of(json_text(b->start, "id")));
@@ -177,21 +189,38 @@ static void read_tool(struct arena *a, const struct anthropic_block *b, struct m
 	out->raw = raw_print(a, b, out->input);
 }
 
-/* A server tool's input grows as a tool's does; one that cannot be read stays as its start had it. */
-static void read_other(struct arena *a, const struct anthropic_block *b, struct model_block *out)
+/* The bytes that came, with the pieces of the input in the place of the one in the start. */
+static const char *with_input(struct arena *a, struct str bytes, struct str input)
+{
+	struct str old;
+	if (!wire_json_member(bytes, "input", &old))
+		return NULL;
+	struct str behind = { old.p + old.n, (size_t)(bytes.p + bytes.n - old.p) - old.n };
+	struct str before = { bytes.p, (size_t)(old.p - bytes.p) };
+	return arena_printf(a, "%.*s%.*s%.*s", STR_ARGS(before), STR_ARGS(input), STR_ARGS(behind));
+}
+
+/*
+ * What only the provider understands goes back with the very bytes that came: a number must not pass through a double.
+ * A server tool's input grows as a tool's does; one that cannot be read stays as its start had it.
+ */
+static void read_other(struct arena *a, const struct answer_block *b, struct model_block *out)
 {
 	ARENA_SCOPE(tmp);
 	struct err ignored;
-	out->raw = raw_print(a, b, b->json->n > 0 ? read_input(tmp, b, &ignored) : NULL);
+	const cJSON *input = b->json->n > 0 ? read_input(tmp, b, &ignored) : NULL;
+	struct str pieces = utf8_clean(tmp, wire_mend_json(tmp, str_trim(buf_str(b->json))));
+	const char *raw = input ? with_input(tmp, b->bytes, pieces) : arena_text(tmp, b->bytes);
+	out->raw = raw && wire_json_strict(str_of(raw)) ? arena_text(a, str_of(raw)) : raw_print(a, b, input);
 }
 
-bool anthropic_block_read(struct arena *a, const struct anthropic_block *b, struct model_block *out)
+bool answer_block_read(struct arena *a, const struct answer_block *b, struct model_block *out)
 {
 	struct str text = buf_str(b->text);
 	*out = (struct model_block){ .kind = b->kind, .text = "" };
 	if (b->kind == BLOCK_TEXT && is_blank(text))
 		return false;
-	if (b->kind == BLOCK_THINKING && str_of(signature_of(b)).n == 0)
+	if (b->kind == BLOCK_THINKING && (is_reasoning(b) ? is_blank(text) : str_of(signature_of(b)).n == 0))
 		return false;
 	if (b->kind == BLOCK_TOOL_CALL) {
 		read_tool(a, b, out);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the provider's refusals mean: two tables, and words that an operator can act on. */
-#include "anthropic.h"
+/* What a provider's refusals mean: a table, the provider's own words for its lines, and words that an operator can act on. */
+#include "model_api.h"
 #include "wire.h"
-#include <time.h>
 
 enum { MESSAGE_BYTES = 240, WORD_BYTES = 64, EXCERPT_BYTES = 100, RETRY_MAX_MS = 24 * 3600 * 1000 };
 
@@ -28,16 +27,6 @@ static const struct verdict rejected = { 0, ERR_INPUT, "model_rejected", "" };
 static const struct verdict broken = { 0, ERR_BUSY, "model_error", "" };
 static const struct verdict spend_limit = { 0, ERR_REFUSED, "model_spend_limit", "; raise the account's spend limit" };
 
-static const struct {
-	const char *type;
-	int status;
-} types[] = {
-	{ "api_error", 500 },       { "authentication_error", 401 }, { "billing_error", 402 },
-	{ "conflict_error", 409 },  { "invalid_request_error", 400 }, { "not_found_error", 404 },
-	{ "overloaded_error", 529 }, { "permission_error", 403 },     { "rate_limit_error", 429 },
-	{ "request_too_large", 413 }, { "timeout_error", 504 },
-};
-
 /* What is common to an error body and an error event. */
 struct refusal {
 	const char *type, *message; /* "" when the provider did not say */
@@ -53,28 +42,50 @@ static const struct verdict *status_verdict(int status)
 	return status >= 500 ? &broken : &rejected;
 }
 
-static int type_status(const char *type)
+static int word_status(const struct model_api *api, const char *word)
 {
-	for (size_t i = 0; i < COUNT(types); i++)
-		if (strcmp(types[i].type, type) == 0)
-			return types[i].status;
-	return 500;
+	for (const struct model_word *w = api->words; w->word; w++)
+		if (strcmp(w->word, word) == 0)
+			return w->status;
+	return 0;
 }
 
-static const char *word(struct arena *a, const cJSON *object, const char *name, size_t max, const char *secret)
+/* As the providers say it: a type, a code, both, or the status again as a number. */
+static int error_status(const struct model_api *api, const cJSON *error, const char *type)
 {
-	return wire_excerpt(a, str_of(json_text(object, name)), max, secret);
+	const cJSON *code = json_get(error, "code");
+	const char *word = cJSON_GetStringValue(code);
+	int64_t number = word && str_to_i64(str_of(word), &number) ? number : json_i64(error, "code", 0);
+	int status = word ? word_status(api, word) : 0;
+	if (!status)
+		status = word_status(api, type);
+	if (!status && number >= 400 && number < 600)
+		status = (int)number;
+	return status ? status : 500;
 }
 
+static const char *word(struct arena *a, const char *text, size_t max, const char *secret)
+{
+	return wire_excerpt(a, str_of(text), max, secret);
+}
+
+static bool is_spend_limit(const cJSON *error)
+{
+	const char *detail = json_text(json_get(error, "details"), "error_code"), *code = json_text(error, "code");
+	return (detail && strstr(detail, "spend_limit_reached")) || (code && strcmp(code, "insufficient_quota") == 0);
+}
+
+/* {"error":{"type","message"}}; {"error":"message"}; {"object":"error","type","message"}. */
 static struct refusal refusal_read(struct arena *a, const cJSON *json, const char *secret)
 {
-	const cJSON *error = json_get(json, "error");
-	const char *code = json_text(json_get(error, "details"), "error_code");
+	const cJSON *given = json_get(json, "error"), *error = cJSON_IsObject(given) ? given : json;
+	const char *type = json_text(error, "type"), *message = json_text(error, "message");
+	bool envelope = error == json && type && strcmp(type, "error") == 0;
 	return (struct refusal){
-		.type = word(a, error, "type", WORD_BYTES, secret),
-		.message = word(a, error, "message", MESSAGE_BYTES, secret),
-		.request_id = word(a, json, "request_id", WORD_BYTES, secret),
-		.spend_limit = code && strstr(code, "spend_limit_reached"),
+		.type = word(a, type && !envelope ? type : json_text(error, "code"), WORD_BYTES, secret),
+		.message = word(a, cJSON_IsString(given) ? given->valuestring : message, MESSAGE_BYTES, secret),
+		.request_id = word(a, json_text(json, "request_id"), WORD_BYTES, secret),
+		.spend_limit = is_spend_limit(error),
 	};
 }
 
@@ -95,32 +106,14 @@ static int64_t number_ms(const char *text, double unit_ms)
 	return n > 0 ? (int64_t)MIN_OF(n, (double)RETRY_MAX_MS) : 0;
 }
 
-static bool date_read(const char *text, time_t *out)
-{
-	static const char *const formats[] = {
-		"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y",
-	};
-	for (size_t i = 0; text && i < COUNT(formats); i++) {
-		struct tm tm = { 0 };
-		const char *end = strptime(text, formats[i], &tm);
-		if (end && !*end) {
-			*out = timegm(&tm);
-			return true;
-		}
-	}
-	return false;
-}
-
 /* The server's own Date is the other end of the span: the two clocks need not agree. */
 static int64_t date_ms(const struct http_reply *reply, const char *text)
 {
-	time_t then, now;
-	if (!date_read(text, &then))
+	int64_t then;
+	if (!model_date_read(text, &then))
 		return 0;
-	if (!date_read(http_reply_header(reply, "date"), &now))
-		now = time(NULL);
-	double ms = difftime(then, now) * 1000;
-	return ms > 0 ? (int64_t)MIN_OF(ms, (double)RETRY_MAX_MS) : 0;
+	int64_t ms = then - model_now_ms(http_reply_header(reply, "date"));
+	return ms > 0 ? MIN_OF(ms, (int64_t)RETRY_MAX_MS) : 0;
 }
 
 static int64_t retry_after_ms(const struct http_reply *reply)
@@ -145,8 +138,15 @@ static bool fail_no_stream(const struct http_reply *reply, struct str body, cons
 		reply->status, *type ? type : "no content type", wire_excerpt(tmp, body, EXCERPT_BYTES, secret));
 }
 
-bool anthropic_fail_status(const struct model_config *c, const struct http_reply *reply, struct str body,
-	struct err *e)
+/* The provider knows better than its status: the same again would fail the same. */
+static void heed_no_retry(const struct http_reply *reply, struct err *e)
+{
+	const char *retry = http_reply_header(reply, "x-should-retry");
+	if (retry && strcmp(retry, "false") == 0 && e->kind == ERR_BUSY)
+		e->kind = ERR_INPUT;
+}
+
+bool model_fail_status(const struct model_config *c, const struct http_reply *reply, struct str body, struct err *e)
 {
 	ARENA_SCOPE(tmp);
 	if (reply->status < 400)
@@ -159,12 +159,15 @@ bool anthropic_fail_status(const struct model_config *c, const struct http_reply
 	const char *what = arena_printf(tmp, "the model answered HTTP %d", reply->status);
 	refuse(status_verdict(reply->status), what, &r, e);
 	e->retry_after_ms = retry_after_ms(reply);
+	heed_no_retry(reply, e);
 	return false;
 }
 
-bool anthropic_fail_event(const char *secret, const cJSON *event, struct err *e)
+bool model_fail_event(const struct model_api *api, const char *secret, const cJSON *event, struct err *e)
 {
 	ARENA_SCOPE(tmp);
 	struct refusal r = refusal_read(tmp, event, secret);
-	return refuse(status_verdict(type_status(r.type)), "the model broke off its answer:", &r, e);
+	const cJSON *error = json_get(event, "error");
+	int status = error_status(api, cJSON_IsObject(error) ? error : event, r.type);
+	return refuse(status_verdict(status), "the model broke off its answer:", &r, e);
 }
