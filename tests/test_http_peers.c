@@ -103,6 +103,66 @@ LOOP_TEST(a_kept_connection_that_has_died_is_replaced)
 	close(p.listener);
 }
 
+/* Answers the first request, reads the second to its end, and leaves without a word; counts all connections. */
+struct deaf {
+	int listener, port, connections;
+	const char *until;
+};
+
+static bool deaf_run(void *arg, struct err *e)
+{
+	struct deaf *p = arg;
+	ARENA_SCOPE(a);
+	for (;;) {
+		struct err ignored;
+		int fd = net_accept(p->listener, deadline_in(5000), e);
+		if (fd < 0)
+			return false;
+		p->connections++;
+		bool ok = net_read_until(fd, buf_new(a, 65536), p->until, deadline_in(5000), &ignored)
+			&& net_write(fd, STR("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), deadline_in(5000), &ignored)
+			&& net_read_until(fd, buf_new(a, 65536), p->until, deadline_in(5000), &ignored);
+		close(fd);
+		if (!ok && task_cancelled())
+			return false;
+	}
+}
+
+static bool call_deaf(struct arena *a, struct str body, int *connections, struct err *e)
+{
+	struct http_rig *r = http_rig_new(a);
+	struct group g = { .keep_going = true };
+	struct err ignored;
+	struct http_reply reply;
+	struct deaf p = { .until = body.n ? "{}" : "\r\n\r\n" };
+	p.listener = net_listen(5, &p.port);
+	struct http_request rq = { .url = http_port_url(a, p.port), .body = body };
+	CHECK(group_start(&g, "deaf", deaf_run, &p, e));
+	CHECK(http_call(r->http, a, &rq, NULL, deadline_in(5000), &reply, e));
+	bool ok = http_call(r->http, a, &rq, NULL, deadline_in(5000), &reply, e);
+	group_cancel(&g);
+	group_wait(&g, deadline_in(1000), &ignored);
+	close(p.listener);
+	*connections = p.connections;
+	return ok;
+}
+
+LOOP_TEST(a_body_that_was_sent_is_never_sent_again_by_itself)
+{
+	int connections;
+	CHECK(!call_deaf(a, STR("{}"), &connections, e));
+	CHECK_EQ_I(e->kind, ERR_NET);
+	CHECK_EQ_S(e->code, "http_cut");
+	CHECK(strstr(e->msg, "is not sent again"));
+}
+
+LOOP_TEST(a_get_without_an_answer_is_asked_again_on_a_fresh_connection)
+{
+	int connections;
+	CHECK(call_deaf(a, STR(""), &connections, e));
+	CHECK_EQ_I(connections, 2);
+}
+
 LOOP_TEST(a_head_too_large_is_refused)
 {
 	struct http_rig *r = http_rig_new(a);

@@ -300,7 +300,7 @@ static const struct {
 	{ { 408, "text/plain", "" }, "busy model_error", "HTTP 408" },
 	{ { 409, "application/json", ERROR_BODY("conflict_error", "c") }, "busy model_error", "HTTP 409" },
 	{ { 413, "application/json", ERROR_BODY("request_too_large", "r") }, "input model_rejected", "HTTP 413" },
-	{ { 422, "application/json", "{\"error\":\"odd\"}" }, "input model_rejected", "HTTP 422: {\"error\":\"odd\"}" },
+	{ { 422, "application/json", "{\"error\":\"odd\"}" }, "input model_rejected", "HTTP 422: odd" },
 	{ { 429, "application/json", ERROR_BODY("rate_limit_error", "slow down") },
 		"busy model_rate_limited", "slow down" },
 	{ { 429, "application/json", "{\"error\":{\"type\":\"rate_limit_error\",\"message\":\"m\",\"details\":"

@@ -1,97 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Events -> turn, without a network. What each stream owes is written here by hand, from the contract in model.h and
- * anthropic.h; every stream is fed whole, byte by byte and in two pieces split at every place.
+ * Anthropic's events -> turn, without a network. What each stream owes is written here by hand, from the contract in
+ * model.h and anthropic.h.
  */
 #include "anthropic.h"
-#include "test.h"
-
-enum { SHOWN_BYTES = 1 << 20, ANSWER_BYTES = 5000 };
-
-/* ---- the thoughts, recorded ---- */
-
-struct thoughts {
-	struct buf *seen;
-};
-
-void thought_delta(struct thoughts *t, enum thought_kind kind, struct str piece)
-{
-	buf_printf(t->seen, "%s(%.*s)", kind == THOUGHT_TEXT ? "text" : "thinking", STR_ARGS(piece));
-}
-
-/* ---- a turn as text ---- */
-
-/* JSON in this file is written with ' for its quotes. */
-static struct str quoted(struct arena *a, struct str text)
-{
-	char *copy = arena_text(a, text);
-	for (size_t i = 0; i < text.n; i++)
-		if (copy[i] == '\'')
-			copy[i] = '"';
-	return (struct str){ copy, text.n };
-}
-
-static void show_block(struct arena *a, struct buf *out, const struct model_block *b)
-{
-	static const char *const kinds[] = { "text", "thinking", "call", "other" };
-	buf_printf(out, "\n%s", kinds[b->kind]);
-	if (b->kind <= BLOCK_THINKING)
-		buf_printf(out, " \"%s\"", b->text);
-	if (b->tool_id)
-		buf_printf(out, " %s %s %s", b->tool_id, b->tool_name,
-			b->input ? json_print(a, b->input) : b->input_error);
-	buf_printf(out, "\n  %s", b->raw);
-}
-
-static void show_turn(struct arena *a, struct buf *out, const struct model_turn *t)
-{
-	const struct model_usage *u = &t->usage;
-	buf_printf(out, "%s %s %s in %ld out %ld write %ld read %ld", t->stop_reason, t->message_id, t->model,
-		u->input_tokens, u->output_tokens, u->cache_write_tokens, u->cache_read_tokens);
-	for (size_t i = 0; i < t->n; i++)
-		show_block(a, out, &t->blocks[i]);
-}
-
-/* Feeds text cut in pieces: the first of at bytes, the others of step bytes; each alone in memory, so that a sanitizer
- * sees a read beyond it. */
-static const char *outcome(struct arena *a, struct str text, size_t at, size_t step)
-{
-	ARENA_SCOPE(tmp);
-	struct err e = { 0 };
-	struct buf *out = buf_new(a, SHOWN_BYTES);
-	struct model_config c = { .turn_bytes = ANSWER_BYTES, .api_key = "sk-secret-key" };
-	struct thoughts thoughts = { buf_new(tmp, SHOWN_BYTES) };
-	struct anthropic_stream *s = anthropic_stream_new(tmp, &c, &thoughts);
-	bool ok = true;
-	text = quoted(tmp, text);
-	for (size_t n = MIN_OF(at, text.n); ok && text.n > 0; n = MIN_OF(step, text.n)) {
-		char *piece = arena_text(tmp, (struct str){ text.p, n });
-		ok = anthropic_stream_feed(s, (struct str){ piece, n }, &e);
-		text = (struct str){ text.p + n, text.n - n };
-	}
-	struct model_turn turn = { 0 };
-	ok = ok && anthropic_stream_end(s, a, &turn, &e);
-	if (ok)
-		show_turn(a, out, &turn);
-	else
-		buf_printf(out, "%s %s", err_kind_name(e.kind), e.code);
-	if (thoughts.seen->n > 0)
-		buf_printf(out, "\nshown: %s", buf_str(thoughts.seen).p);
-	return buf_str(out).p;
-}
-
-static void check_stream(struct str text, const char *want, bool at_every_place)
-{
-	ARENA_SCOPE(whole);
-	want = quoted(whole, str_of(want)).p;
-	if (!CHECK_EQ_S(outcome(whole, text, text.n, text.n), want) || !CHECK_EQ_S(outcome(whole, text, 1, 1), want))
-		return;
-	for (size_t at = 1; at_every_place && at < text.n; at++) {
-		ARENA_SCOPE(a);
-		if (!CHECK_EQ_S(outcome(a, text, at, text.n), want))
-			return;
-	}
-}
+#include "model_case.h"
 
 /* ---- the fixtures ---- */
 
@@ -111,11 +24,11 @@ static const struct {
 	{ "error-before-message-start", "busy model_error" },
 	{ "error-overloaded-midstream", "busy model_overloaded\nshown: text(Half an ans)" },
 	{ "pause-turn-server-tool", "pause_turn msg_p1" ENDED "\nother"
-		"\n  {'type':'server_tool_use','id':'srvtoolu_1','name':'web_search','input':{'query':'x'}}" },
+		"\n  {'type': 'server_tool_use', 'id': 'srvtoolu_1', 'name': 'web_search', 'input': {'query': 'x'}}" },
 	{ "pings-and-unknown-events", "end_turn msg_u1" ENDED "\ntext 'ab'"
 		"\n  {'type':'text','text':'ab'}\nshown: text(a)text(b)" },
 	{ "redacted-thinking-then-text", "end_turn msg_r1" ENDED "\nother"
-		"\n  {'type':'redacted_thinking','data':'EmwKAhgBEgy3va3pzix/LafPsn4a'}\nthinking 'step one'"
+		"\n  {'type': 'redacted_thinking', 'data': 'EmwKAhgBEgy3va3pzix/LafPsn4a'}\nthinking 'step one'"
 		"\n  {'type':'thinking','thinking':'step one','signature':'c2lnbmF0dXJl'}\ntext 'done'"
 		"\n  {'type':'text','text':'done'}\nshown: thinking(step one)text(done)" },
 	{ "stop-max_tokens", "max_tokens msg_max_tokens" ENDED "\ntext 'x'"
@@ -136,23 +49,11 @@ static const struct {
 		"'input':{'k':'caf\xC3\xA9 \xF0\x9F\x98\x80','n':1000}}" },
 };
 
-static struct str fixture(struct arena *a, const char *name)
-{
-	const char *folder = getenv("TEST_FIXTURES");
-	FILE *f = fopen(arena_printf(a, "%s/sse/%s.sse", folder ? folder : "tests/fixtures", name), "rb");
-	if (!CHECK(f))
-		return STR("");
-	char *text = arena_alloc(a, 8192);
-	size_t n = fread(text, 1, 8192, f);
-	fclose(f);
-	return (struct str){ text, n };
-}
-
 TEST(every_recorded_stream_gives_its_turn_however_it_is_cut)
 {
 	for (size_t i = 0; i < COUNT(fixtures); i++) {
 		ARENA_SCOPE(a);
-		check_stream(fixture(a, fixtures[i].file), fixtures[i].want, true);
+		model_check_stream(&anthropic_api, model_fixture(a, fixtures[i].file), fixtures[i].want, true);
 	}
 }
 
@@ -177,7 +78,7 @@ TEST(every_recorded_stream_gives_its_turn_however_it_is_cut)
 #define RAW_TEXT(text) "\n  {'type':'text','text':'" text "'}"
 #define RAW_CALL(id, input) "\n  {'type':'tool_use','id':'" id "','name':'n','input':" input "}"
 
-#define GIVES(stream, want) check_stream(STR(stream), want, sizeof(stream) < 3000)
+#define GIVES(stream, want) model_check_stream(&anthropic_api, STR(stream), want, sizeof(stream) < 3000)
 
 TEST(events_out_of_order_are_garbage)
 {
@@ -412,20 +313,68 @@ TEST(no_byte_reaches_a_turn_that_a_text_column_refuses)
 		TURN "\ncall t n {'k':'a" NOT_A_CHARACTER "b" NOT_A_CHARACTER "'}"
 		RAW_CALL("t", "{'k':'a" NOT_A_CHARACTER "b" NOT_A_CHARACTER "'}"));
 	GIVES(BEGIN START(0, "'type':'future','a\\u0000':'\\u0000'") STOP(0) FINISH,
-		TURN "\nother\n  {'type':'future','a" NOT_A_CHARACTER "':'" NOT_A_CHARACTER "'}");
+		TURN "\nother\n  {'type':'future','a\\ufffd':'\\ufffd'}");
+}
+
+/* ---- blocks of the provider's own tools ---- */
+
+#define SEARCH_START(index) START(index, "'type':'server_tool_use', 'id':'s','input': {},'n':1.50,'big':12345678901234567890")
+#define SEARCHED(input) "\nother\n  {'type':'server_tool_use', 'id':'s','input': " input ",'n':1.50," \
+	"'big':12345678901234567890}"
+
+TEST(what_only_the_provider_understands_goes_back_with_its_very_bytes)
+{
+	GIVES(BEGIN SEARCH_START(0) INPUT(0, "{\\'q\\': 1e") INPUT(0, "3}") STOP(0) FINISH, TURN SEARCHED("{'q': 1e3}"));
+	GIVES(BEGIN SEARCH_START(0) STOP(0) FINISH, TURN SEARCHED("{}"));
+	GIVES(BEGIN SEARCH_START(0) INPUT(0, "{\\'q\\':") STOP(0) FINISH, TURN SEARCHED("{}"));
+	GIVES(EVENT("message_start", ",'message':{'id':'m','model':'c','usage':{'input_tokens':3},'content':["
+		"{'type':'text','text':'a'}, {'type':'x', 'n':0.10} ]}") FINISH,
+		TURN "\ntext 'a'" RAW_TEXT("a") "\nother\n  {'type':'x', 'n':0.10}\nshown: text(a)");
+	GIVES(BEGIN START(0, "'type':'x','n':01") STOP(0) FINISH, TURN "\nother\n  {'type':'x','n':1}");
+	GIVES(BEGIN START(0, "'type':'x','input':{}") INPUT(0, "{\\'a\\':01}") STOP(0) FINISH,
+		TURN "\nother\n  {'type':'x','input':{'a':1}}");
+}
+
+TEST(blocks_are_told_in_the_order_of_the_turn)
+{
+	ARENA_SCOPE(a);
+	struct err e = { 0 };
+	struct model_block b;
+	struct model_config c = { .turn_bytes = MODEL_ANSWER_BYTES };
+	struct model_answer *s = anthropic_stream(a, &c, NULL, NULL);
+#define FEED(text) CHECK(model_answer_feed(s, model_quoted(a, STR(text)), &e))
+	FEED(BEGIN TEXT_START(5) TEXT_START(2) TEXT(5, "a") TEXT(2, "b") STOP(2));
+	CHECK(!model_answer_ready(s));
+	CHECK(!model_answer_next(s, a, &b));
+	FEED(STOP(5));
+	CHECK(model_answer_ready(s));
+	CHECK(model_answer_next(s, a, &b) && strcmp(b.text, "a") == 0);
+	CHECK(model_answer_next(s, a, &b) && strcmp(b.text, "b") == 0);
+	CHECK(!model_answer_next(s, a, &b));
+	FEED(TEXT_START(6) TEXT(6, " ") STOP(6) THINKING_START(7) STOP(7));
+	CHECK(!model_answer_next(s, a, &b)); /* what may not go back is not told */
+	FEED(TEXT_START(8) TEXT(8, "c") STOP(8));
+	CHECK(model_answer_next(s, a, &b) && strcmp(b.text, "c") == 0);
+}
+
+TEST(every_stop_reason_comes_through)
+{
+	GIVES(BEGIN EVENT("message_delta", ",'delta':{'stop_reason':'refusal','stop_details':{'category':'x'}},"
+		"'usage':{'output_tokens':5}") END, "refusal m c in 3 out 5 write 0 read 0");
+	GIVES(BEGIN REASON("pause_turn") END, "pause_turn m c in 3 out 5 write 0 read 0");
 }
 
 /* ---- limits ---- */
 
 static const char *repeated(struct arena *a, const char *head, const char *part, size_t times, const char *tail)
 {
-	struct buf *text = buf_new(a, SHOWN_BYTES);
+	struct buf *text = buf_new(a, MODEL_SHOWN_BYTES);
 	buf_add(text, str_of(head));
 	for (size_t i = 0; i < times; i++)
 		buf_add(text, str_of(part));
 	buf_add(text, str_of(tail));
 	struct str all = buf_str(text);
-	return outcome(a, all, all.n, all.n);
+	return model_outcome(a, &anthropic_api, all, all.n, all.n);
 }
 
 TEST(an_answer_may_be_as_large_as_the_limit_and_no_larger)
@@ -433,7 +382,7 @@ TEST(an_answer_may_be_as_large_as_the_limit_and_no_larger)
 	ARENA_SCOPE(a);
 	static const char start[] = "{'type':'content_block_start','index':0,"
 		"'content_block':{'type':'text','text':''}}";
-	size_t room = ANSWER_BYTES - (sizeof(start) - 1);
+	size_t room = MODEL_ANSWER_BYTES - (sizeof(start) - 1);
 	const char *fits = repeated(a, BEGIN TEXT_START(0), TEXT(0, "x"), room, STOP(0) FINISH);
 	CHECK(strncmp(fits, "end_turn ", 9) == 0);
 	const char *more = repeated(a, BEGIN TEXT_START(0), TEXT(0, "x"), room + 1, STOP(0) FINISH);
@@ -443,18 +392,18 @@ TEST(an_answer_may_be_as_large_as_the_limit_and_no_larger)
 TEST(all_that_grows_counts_towards_the_limit)
 {
 	ARENA_SCOPE(a);
-	CHECK_EQ_S(repeated(a, BEGIN CALL_START(0, "t"), INPUT(0, "0123456789"), ANSWER_BYTES / 10, ""),
+	CHECK_EQ_S(repeated(a, BEGIN CALL_START(0, "t"), INPUT(0, "0123456789"), MODEL_ANSWER_BYTES / 10, ""),
 		"input answer_too_large");
-	CHECK_EQ_S(repeated(a, BEGIN THINKING_START(0), SIGNED(0, "0123456789"), ANSWER_BYTES / 10, ""),
+	CHECK_EQ_S(repeated(a, BEGIN THINKING_START(0), SIGNED(0, "0123456789"), MODEL_ANSWER_BYTES / 10, ""),
 		"input answer_too_large");
 	static const char citation[] = DELTA(0, "citations_delta", ",'citation':{}");
-	CHECK_EQ_S(repeated(a, BEGIN TEXT_START(0), citation, ANSWER_BYTES / 100, ""), "net model_cut");
-	CHECK_EQ_S(repeated(a, BEGIN TEXT_START(0), citation, ANSWER_BYTES / 50, ""), "input answer_too_large");
+	CHECK_EQ_S(repeated(a, BEGIN TEXT_START(0), citation, MODEL_ANSWER_BYTES / 100, ""), "net model_cut");
+	CHECK_EQ_S(repeated(a, BEGIN TEXT_START(0), citation, MODEL_ANSWER_BYTES / 50, ""), "input answer_too_large");
 	const char *large = repeated(a, BEGIN "event: content_block_start\ndata: {'type':'content_block_start',"
-		"'index':0,'content_block':{'type':'future','x':'", "0123456789", ANSWER_BYTES / 10, "'}}\n\n");
+		"'index':0,'content_block':{'type':'future','x':'", "0123456789", MODEL_ANSWER_BYTES / 10, "'}}\n\n");
 	CHECK_EQ_S(large, "input answer_too_large");
 	large = repeated(a, "event: message_start\ndata: {'type':'message_start','message':{'content':[{'type':"
-		"'future','x':'", "0123456789", ANSWER_BYTES / 10, "'}]}}\n\n");
+		"'future','x':'", "0123456789", MODEL_ANSWER_BYTES / 10, "'}]}}\n\n");
 	CHECK_EQ_S(large, "input answer_too_large");
 }
 
@@ -462,29 +411,29 @@ TEST(what_is_around_the_answer_does_not_count)
 {
 	ARENA_SCOPE(a);
 	static const char ping[] = BEGIN "event: ping\ndata: {'pad':'";
-	CHECK_EQ_S(repeated(a, ping, "0123456789", ANSWER_BYTES / 10, "'}\n\n" FINISH), TURN);
-	CHECK_EQ_S(repeated(a, BEGIN, EVENT("ping", "") REASON("tool_use"), ANSWER_BYTES / 10, FINISH), TURN);
+	CHECK_EQ_S(repeated(a, ping, "0123456789", MODEL_ANSWER_BYTES / 10, "'}\n\n" FINISH), TURN);
+	CHECK_EQ_S(repeated(a, BEGIN, EVENT("ping", "") REASON("tool_use"), MODEL_ANSWER_BYTES / 10, FINISH), TURN);
 }
 
 static struct str many_blocks(struct arena *a, int n)
 {
-	struct buf *text = buf_new(a, SHOWN_BYTES);
+	struct buf *text = buf_new(a, MODEL_SHOWN_BYTES);
 	buf_add(text, STR(BEGIN));
 	for (int i = 0; i < n; i++)
 		buf_printf(text, "event: content_block_start\ndata: {'type':'content_block_start','index':%d,"
 			"'content_block':{'type':'x'}}\n\n", i);
-	return quoted(a, buf_str(text));
+	return model_quoted(a, buf_str(text));
 }
 
 TEST(an_answer_has_a_limited_number_of_blocks)
 {
 	ARENA_SCOPE(a);
 	struct err e = { 0 };
-	struct model_config c = { .turn_bytes = SHOWN_BYTES };
-	struct anthropic_stream *s = anthropic_stream_new(a, &c, NULL);
-	CHECK(anthropic_stream_feed(s, many_blocks(a, ANTHROPIC_BLOCKS), &e));
-	s = anthropic_stream_new(a, &c, NULL);
-	CHECK(!anthropic_stream_feed(s, many_blocks(a, ANTHROPIC_BLOCKS + 1), &e));
+	struct model_config c = { .turn_bytes = MODEL_SHOWN_BYTES };
+	struct model_answer *s = anthropic_stream(a, &c, NULL, NULL);
+	CHECK(model_answer_feed(s, many_blocks(a, MODEL_BLOCKS), &e));
+	s = anthropic_stream(a, &c, NULL, NULL);
+	CHECK(!model_answer_feed(s, many_blocks(a, MODEL_BLOCKS + 1), &e));
 	CHECK_EQ_S(e.code, "answer_too_large");
 }
 
@@ -495,7 +444,7 @@ static const char *nested(struct arena *a, const char *head, int n, const char *
 	memset(open, '[', (size_t)n);
 	memset(close, ']', (size_t)n);
 	struct str all = str_of(arena_printf(a, "%s%s%s%s", head, open, close, tail));
-	return outcome(a, all, all.n, all.n);
+	return model_outcome(a, &anthropic_api, all, all.n, all.n);
 }
 
 TEST(nothing_goes_back_that_is_too_deep_to_be_read_again)
@@ -524,10 +473,10 @@ TEST(a_message_of_the_provider_is_cleaned_cut_and_without_the_key)
 	struct err e = { 0 };
 	ARENA_SCOPE(a);
 	struct model_config c = { .turn_bytes = 1000, .api_key = "sk-secret-key" };
-	struct anthropic_stream *s = anthropic_stream_new(a, &c, NULL);
+	struct model_answer *s = anthropic_stream(a, &c, NULL, NULL);
 	const char *error = arena_printf(a, "event: error\ndata: {'type':'error','error':{'type':'api_error',"
 		"'message':'key sk-secret-key\\n\\u0007 sk-secret-key is \xFF%0400d'},'request_id':'req_1'}\n\n", 0);
-	CHECK(!anthropic_stream_feed(s, quoted(a, str_of(error)), &e));
+	CHECK(!model_answer_feed(s, model_quoted(a, str_of(error)), &e));
 	CHECK(strstr(e.msg, "api_error: key [key] [key] is " NOT_A_CHARACTER "000"));
 	CHECK(strstr(e.msg, "0 (request-id req_1)"));
 	CHECK(!strstr(e.msg, "secret"));
