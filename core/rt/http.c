@@ -19,10 +19,10 @@ void http_free(struct http *h)
 {
 	if (!h)
 		return;
-	for (size_t i = 0; i < HTTP_SHARDS; i++) {
+	for (size_t i = 0; i < HTTP_SHARDS; i++)
 		http_shard_close(&h->shards[i]);
+	for (size_t i = 0; i < HTTP_SHARED; i++)
 		http_shard_close(&h->shared[i]);
-	}
 	curl_share_cleanup(h->share);
 	names_free(h->names);
 	curl_global_cleanup();
@@ -33,7 +33,9 @@ size_t http_running(const struct http *h)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < HTTP_SHARDS; i++)
-		n += h->shards[i].running + h->shared[i].running;
+		n += h->shards[i].running;
+	for (size_t i = 0; i < HTTP_SHARED; i++)
+		n += h->shared[i].running;
 	return n;
 }
 

@@ -7,8 +7,12 @@
 #include "names.h"
 #include <curl/curl.h>
 
-/* One multi handle scans its transfers; ten thousand on one collapse, on sixteen they do not. */
-enum { HTTP_SHARDS = 16, HTTP_STREAMS = 100, HTTP_HEAD_BYTES = 64 * 1024, HTTP_BODY_DEFAULT = 1024 * 1024 };
+/*
+ * One multi handle scans its transfers; ten thousand on one collapse, on sixteen they do not. Calls that share connections
+ * (HTTP/2) are kept to what one connection carries: libcurl opens one for nearly each call that finds its own full.
+ */
+enum { HTTP_SHARDS = 16, HTTP_SHARED = 128, HTTP_STREAMS = 100 };
+enum { HTTP_HEAD_BYTES = 64 * 1024, HTTP_BODY_DEFAULT = 1024 * 1024 };
 
 struct http_shard {
 	CURLM *multi; /* made when first used */
@@ -18,7 +22,7 @@ struct http_shard {
 
 struct http {
 	struct http_shard shards[HTTP_SHARDS];
-	struct http_shard shared[HTTP_SHARDS]; /* for HTTP/2: calls there share connections */
+	struct http_shard shared[HTTP_SHARED]; /* for HTTP/2 */
 	struct names *names;
 	CURLSH *share; /* TLS sessions, so that shards resume each other's */
 	const char *ca_file; /* NULL = libcurl's own default */

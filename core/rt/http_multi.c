@@ -161,7 +161,7 @@ static struct http_shard *shard_pick(struct http *h)
 static struct http_shard *shared_pick(struct http *h)
 {
 	struct http_shard *least = &h->shared[0];
-	for (size_t i = 0; i < HTTP_SHARDS; i++) {
+	for (size_t i = 0; i < HTTP_SHARED; i++) {
 		if (h->shared[i].running < HTTP_STREAMS)
 			return &h->shared[i];
 		if (h->shared[i].running < least->running)
