@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One turn of a model, streamed. A provider is one file behind this header. While the answer arrives its text and
- * thinking go to thoughts; when it has ended whole, the turn is here. An answer that did not end properly is an error.
+ * One turn of a model, streamed, whoever provides it (model_api.h). While the answer arrives its text and thinking go
+ * to thoughts, and its blocks to the caller as they end; when it has ended whole, the turn is here. An answer that did
+ * not end properly is an error. Messages and blocks have Anthropic's form, whatever the provider speaks; thinking that
+ * nobody signed is {"type":"reasoning","text"} and goes back only to a provider that takes it.
  */
 #pragma once
 #include "field.h"
@@ -57,13 +59,14 @@ struct model_request {
 	const cJSON *result_schema; /* the answer must be JSON of this schema; or NULL */
 	int64_t web_searches;      /* the provider may search the web so often; 0 = not offered */
 	/*
-	 * A block has ended and goes back like this, while the answer still arrives: each once, in their order. Called in
-	 * the caller's fiber; may wait; false ends the turn with that error. What model_turn gives at the end begins with
-	 * these blocks. NULL = the caller is not interested.
+	 * A block has ended and goes back like this, while the answer still arrives: each once, in their order, also when
+	 * the answer breaks off behind it. Called in the caller's fiber; may wait; false ends the turn with that error, as
+	 * it is. What model_turn gives at the end is these blocks. What block points to lives in model_turn's arena, block
+	 * itself only for the call. NULL = the caller is not interested.
 	 */
 	bool (*block_ended)(void *self, const struct model_block *block, struct err *e);
 	void *self;
-	struct model_rate *rate;   /* written whenever a head of an answer came; or NULL */
+	struct model_rate *rate;   /* written, at the end, whenever a head of an answer came; or NULL */
 };
 
 enum model_block_kind { BLOCK_TEXT, BLOCK_THINKING, BLOCK_TOOL_CALL, BLOCK_OTHER };
@@ -84,7 +87,8 @@ struct model_usage {
 struct model_turn {
 	struct model_block *blocks;
 	size_t n;
-	const char *stop_reason;   /* end_turn, tool_use, max_tokens, stop_sequence, pause_turn, refusal, ... as sent */
+	const char *stop_reason;   /* end_turn, tool_use, max_tokens, stop_sequence, pause_turn, refusal, ...: in Anthropic's
+				      words where there is one, else as sent */
 	struct model_usage usage;
 	const char *message_id;    /* provider's id of the message, or "" */
 	const char *model;         /* that answered, as it calls itself */
@@ -96,9 +100,11 @@ struct model_turn {
  * 408, 409, 5xx ERR_BUSY "model_error"; 429 ERR_BUSY "model_rate_limited" (ERR_REFUSED "model_spend_limit" when a
  * spend limit says so); 529 ERR_BUSY "model_overloaded"; retry_after_ms from retry-after-ms or retry-after (seconds or
  * date). An error event in mid-stream is mapped by its type the same way. A body that is no event stream, or a stream
- * that breaks the protocol: ERR_BUSY "model_garbage". No message_stop, or a cut body: ERR_NET "model_cut".
- * A connection that breaks after message_stop has given its turn. More than 32 MB to send: ERR_INPUT
- * "request_too_large". On failure *turn is untouched; what had arrived was already shown in thoughts.
+ * that breaks the protocol: ERR_BUSY "model_garbage". No message_stop (no finish_reason), or a cut body: ERR_NET
+ * "model_cut". A connection that breaks after it has given its turn. More than 32 MB to send: ERR_INPUT
+ * "request_too_large". A busy refusal with x-should-retry: false is ERR_INPUT with the same code. web_searches of a
+ * provider that has none: ERR_INPUT "web_search_unavailable". On failure *turn is untouched; what had arrived was
+ * already shown in thoughts, and what had ended was told.
  */
 bool model_turn(struct model *m, struct arena *a, const struct model_request *rq, struct thoughts *thoughts,
 	int64_t deadline, struct model_turn *turn, struct err *e);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a provider's refusals mean: a table, the provider's own words for its lines, and words that an operator can act on. */
+/* What a provider's refusals mean: a table, its own words for the lines, and words that an operator can act on. */
 #include "model_api.h"
 #include "wire.h"
 

@@ -92,7 +92,8 @@ static struct rig *rig_new(struct arena *a, const struct part *parts, struct err
 {
 	struct http_server_options o = { .body_bytes = 1 << 20 };
 	struct rig *r = arena_alloc(a, sizeof(*r));
-	*r = (struct rig){ .arena = a, .http = http_new(), .parts = parts, .texts = buf_new(a, 10000), .head = buf_new(a, 1000) };
+	*r = (struct rig){ .arena = a, .http = http_new(), .parts = parts,
+		.texts = buf_new(a, 10000), .head = buf_new(a, 1000) };
 	r->group.keep_going = true;
 	r->server = http_server_open(&o, &r->group, answer, r, e);
 	r->model = (struct model){ r->http, { .version = "v", .name = "m", .max_tokens = 9, .api_key = "sk-secret-key",
@@ -126,8 +127,9 @@ static const char *ask(struct rig *r, struct model_turn *turn, struct err *e)
 #define BLOCK(i, text) START(i) GROW(i, text) STOP(i)
 #define FINISH EVENT("message_delta", ",\"delta\":{\"stop_reason\":\"end_turn\"}") EVENT("message_stop", "")
 
-static const struct part three[PARTS] = { { BEGIN BLOCK(0, "a"), 0, 0 }, { BLOCK(1, "b"), 1, 0 }, { BLOCK(2, "c"), 2, 0 },
-	{ FINISH, 3, 0 } };
+static const struct part three[PARTS] = {
+	{ BEGIN BLOCK(0, "a"), 0, 0 }, { BLOCK(1, "b"), 1, 0 }, { BLOCK(2, "c"), 2, 0 }, { FINISH, 3, 0 },
+};
 
 LOOP_TEST(a_block_is_told_while_the_answer_still_arrives)
 {
@@ -300,7 +302,8 @@ LOOP_TEST(whichever_wait_fails_the_turn_fails_cleanly)
 /* ---- chat completions ---- */
 
 #define CHUNK(choice) "data: {\"id\":\"i\",\"model\":\"m\",\"choices\":[{\"index\":0," choice "}]}\n\n"
-#define CALL "\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"function\":{\"name\":\"n\",\"arguments\":\"{}\"}}]}"
+#define CALL "\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\"," \
+	"\"function\":{\"name\":\"n\",\"arguments\":\"{}\"}}]}"
 
 LOOP_TEST(chat_completions_are_asked_at_their_door_and_tell_their_blocks)
 {

@@ -113,7 +113,8 @@ TEST(thinking_of_another_provider_stays_here)
 
 #define DATE { "date", "Fri, 20 Nov 2026 10:00:00 GMT" }
 
-static void check_rate(const struct model_api *api, const struct http_header *headers, int64_t late_ms, const char *want)
+static void check_rate(const struct model_api *api, const struct http_header *headers, int64_t late_ms,
+	const char *want)
 {
 	ARENA_SCOPE(a);
 	struct model_rate r = { 0 };
@@ -129,7 +130,8 @@ static void check_rate(const struct model_api *api, const struct http_header *he
 TEST(anthropic_s_limits_are_read_and_the_tightest_tokens_count)
 {
 	const struct http_header all[] = { DATE, RATE("requests", "50", "49", "2026-11-20T10:00:01Z"),
-		RATE("tokens", "9000", "800", "2026-11-20T10:00:30Z"), RATE("input-tokens", "5000", "700", "2026-11-20T12:00:20.5+02:00"),
+		RATE("tokens", "9000", "800", "2026-11-20T10:00:30Z"),
+		RATE("input-tokens", "5000", "700", "2026-11-20T12:00:20.5+02:00"),
 		RATE("output-tokens", "1", "1", "2026-11-20T10:00:00Z"), { 0 } };
 	check_rate(&anthropic_api, all, 0, "50 49 1000, 5000 700 20500");
 	check_rate(&anthropic_api, all, 1500, "50 49 0, 5000 700 19000");
@@ -178,7 +180,8 @@ static bool answer(void *self, struct http_exchange *x, struct err *e)
 	return http_respond(x, r->status, "application/json", r->headers, e) && http_respond_write(x, str_of(r->body), e);
 }
 
-static const char *ask(struct arena *a, const struct model_api *api, struct rig *r, struct model_rate *rate, struct err *e)
+static const char *ask(struct arena *a, const struct model_api *api, struct rig *r, struct model_rate *rate,
+	struct err *e)
 {
 	struct http_server_options o = { .body_bytes = 1 << 20 };
 	struct err ignored;

@@ -7,7 +7,8 @@
 
 /* ---- Anthropic ---- */
 
-#define DELTA(type, field, text) "{'type':'content_block_delta','index':12,'delta':{'type':'" type "','" field "':'" text "'}}"
+#define DELTA(type, field, text) "{'type':'content_block_delta','index':12," \
+	"'delta':{'type':'" type "','" field "':'" text "'}}"
 
 static const char *scanned(struct arena *a, const char *data)
 {
@@ -26,7 +27,8 @@ static const struct {
 	{ DELTA("signature_delta", "signature", "a/b+="), "12 a/b+=" },
 	{ DELTA("input_json_delta", "partial_json", "{\\'a\\': \\\\ \\/ \\n\\t\\r\\b\\f}"), "12 {\"a\": \\ / \n\t\r\b\f}" },
 	{ DELTA("text_delta", "text", "h\xC3\xA9 \xF0\x9F\x98\x80"), "12 h\xC3\xA9 \xF0\x9F\x98\x80" },
-	{ " { 'type' : 'content_block_delta' , 'index' : 0 ,\n'delta' : { 'type' : 'text_delta' , 'text' : ' x ' } \t } ", "0  x " },
+	{ " { 'type' : 'content_block_delta' , 'index' : 0 ,\n"
+		"'delta' : { 'type' : 'text_delta' , 'text' : ' x ' } \t } ", "0  x " },
 	{ DELTA("text_delta", "text", "\\u0041"), "tree" },
 	{ DELTA("text_delta", "text", "\\x"), "tree" },
 	{ DELTA("text_delta", "text", "a\xFF"), "tree" },
@@ -59,7 +61,8 @@ TEST(a_plain_delta_is_read_without_a_tree_and_nothing_else_is)
 
 /* ---- chat completions ---- */
 
-#define CHUNK(delta) "{'id':'c','object':'chat.completion.chunk','created':1700000000,'model':'m','choices':[{'index':0," \
+#define CHUNK(delta) "{'id':'c','object':'chat.completion.chunk','created':1700000000,'model':'m'," \
+	"'choices':[{'index':0," \
 	"'delta':{" delta "},'logprobs':null,'finish_reason':null}],'usage':null,'obfuscation':'x1'}"
 
 static const char *chunk_scanned(struct arena *a, const char *data)
@@ -140,7 +143,9 @@ TEST(an_item_is_found_with_its_very_bytes)
 
 TEST(what_only_cjson_takes_for_json_is_told_apart)
 {
-	static const char *const good[] = { "{'a':[1,-0.5e+3,true,false,null,'x\\n\\u0041 \xC3\xA9']}", "0", "10", "-1", "[]" };
+	static const char *const good[] = {
+		"{'a':[1,-0.5e+3,true,false,null,'x\\n\\u0041 \xC3\xA9']}", "0", "10", "-1", "[]",
+	};
 	static const char *const bad[] = { "[01]", "[1.]", "[-]", "[+1]", "[1e]", "['a\nb']", "[1-1]", "", "\x01", "[nul]" };
 	ARENA_SCOPE(a);
 	for (size_t i = 0; i < COUNT(good); i++)

@@ -318,7 +318,8 @@ TEST(no_byte_reaches_a_turn_that_a_text_column_refuses)
 
 /* ---- blocks of the provider's own tools ---- */
 
-#define SEARCH_START(index) START(index, "'type':'server_tool_use', 'id':'s','input': {},'n':1.50,'big':12345678901234567890")
+#define SEARCH_START(index) START(index, \
+	"'type':'server_tool_use', 'id':'s','input': {},'n':1.50,'big':12345678901234567890")
 #define SEARCHED(input) "\nother\n  {'type':'server_tool_use', 'id':'s','input': " input ",'n':1.50," \
 	"'big':12345678901234567890}"
 

@@ -34,8 +34,8 @@ TEST(every_recorded_stream_gives_its_turn_however_it_is_cut)
 #define SAYS(delta) CHUNK("'delta':{" delta "},'finish_reason':null")
 #define TEXT(text) SAYS("'content':'" text "'")
 #define CALL(rest) SAYS("'tool_calls':[{" rest "}]")
-#define NAMED(index, id, name, args) CALL("'index':" #index ",'id':'" id "','type':'function','function':{'name':'" name \
-	"','arguments':'" args "'}")
+#define NAMED(index, id, name, args) CALL("'index':" #index ",'id':'" id "'," \
+	"'type':'function','function':{'name':'" name "','arguments':'" args "'}")
 #define ARGS(index, args) CALL("'index':" #index ",'function':{'arguments':'" args "'}")
 #define FINISH(reason) CHUNK("'delta':{},'finish_reason':'" reason "'")
 #define USAGE DATA("{'id':'i','choices':[],'usage':{'prompt_tokens':10,'completion_tokens':3," \
@@ -44,7 +44,8 @@ TEST(every_recorded_stream_gives_its_turn_however_it_is_cut)
 
 #define COUNTED " i m in 6 out 3 write 0 read 4"
 #define RAW_TEXT(text) "\ntext '" text "'\n  {'type':'text','text':'" text "'}"
-#define RAW_CALL(id, input) "\ncall " id " n " input "\n  {'type':'tool_use','id':'" id "','name':'n','input':" input "}"
+#define RAW_CALL(id, input) "\ncall " id " n " input \
+	"\n  {'type':'tool_use','id':'" id "','name':'n','input':" input "}"
 
 #define GIVES(stream, want) model_check_stream(&openai_api, STR(stream), want, sizeof(stream) < 2000)
 
@@ -99,7 +100,8 @@ TEST(calls_are_keyed_by_index_and_by_id)
 		"tool_use" COUNTED RAW_CALL("a", "{}") RAW_CALL("b", "{'x':1}"));
 	GIVES(NAMED(0, "a", "n", "{\\'x\\'") ARGS(0, ":1}") NAMED(0, "b", "n", "{") ARGS(0, "}") FINISH("tool_calls") USAGE,
 		"tool_use" COUNTED RAW_CALL("a", "{'x':1}") RAW_CALL("b", "{}"));
-	GIVES(NAMED(0, "a", "n", "{") NAMED(0, "a", "n", "}") FINISH("tool_calls") USAGE, "tool_use" COUNTED RAW_CALL("a", "{}"));
+	GIVES(NAMED(0, "a", "n", "{") NAMED(0, "a", "n", "}") FINISH("tool_calls") USAGE,
+		"tool_use" COUNTED RAW_CALL("a", "{}"));
 	GIVES(CALL("'id':'a','function':{'name':'n','arguments':{'x':1}}") FINISH("tool_calls") USAGE,
 		"tool_use" COUNTED RAW_CALL("a", "{'x':1}"));
 	GIVES(CALL("'index':0,'id':'a'") CALL("'index':0,'function':{'name':'n'}") FINISH("tool_calls") USAGE,
@@ -150,7 +152,8 @@ TEST(an_error_inside_the_stream_is_mapped)
 	GIVES(BROKEN("{'code':'429','message':'m'}"), "busy model_rate_limited\nshown: text(x)");
 	GIVES(BROKEN("{'type':'server_error','message':'m'}"), "busy model_error\nshown: text(x)");
 	GIVES(BROKEN("{'type':'requests','code':'rate_limit_exceeded'}"), "busy model_rate_limited\nshown: text(x)");
-	GIVES(BROKEN("{'type':'insufficient_quota','code':'insufficient_quota'}"), "refused model_spend_limit\nshown: text(x)");
+	GIVES(BROKEN("{'type':'insufficient_quota','code':'insufficient_quota'}"),
+		"refused model_spend_limit\nshown: text(x)");
 	GIVES(BROKEN("{'code':'context_length_exceeded'}"), "input model_rejected\nshown: text(x)");
 	GIVES(BROKEN("'why'"), "busy model_error\nshown: text(x)");
 	GIVES(BROKEN("{'code':7}"), "busy model_error\nshown: text(x)");
@@ -281,7 +284,8 @@ TEST(the_conversation_is_said_in_this_dialect)
 	content = json_put_array(m, "content");
 	json_add_raw(content, "{\"type\":\"tool_result\",\"tool_use_id\":\"c1\",\"content\":\"bad\",\"is_error\":true}");
 	json_add_raw(content, "{\"type\":\"text\",\"text\":\"go on\"}");
-	json_add_raw(content, "{\"type\":\"tool_result\",\"tool_use_id\":\"c2\",\"content\":[{\"type\":\"text\",\"text\":\"a\"}]}");
+	json_add_raw(content, "{\"type\":\"tool_result\",\"tool_use_id\":\"c2\","
+		"\"content\":[{\"type\":\"text\",\"text\":\"a\"}]}");
 	m = json_add_object(messages);
 	json_put_text(m, "role", "assistant");
 	json_add_raw(json_put_array(m, "content"), "{\"type\":\"redacted_thinking\",\"data\":\"x\"}");

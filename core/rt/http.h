@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * HTTP client on libcurl's multi interface. A request that has a body is sent once: libcurl would send it again when a
- * kept connection dies without an answer, and here that is ERR_NET "http_cut". A response body is pushed into a sink while it arrives, without waking the
- * fiber; the fiber wakes when the transfer ends. Errors: refused, reset, cut body ERR_NET ("http_unreachable",
- * "http_cut"); limits ERR_TIMEOUT with the step in the code ("connect_timeout", "first_byte_timeout", "stall_timeout",
- * "total_timeout"); a wrong URL, method or header ERR_INPUT "http_bad_url" and so on. An HTTP status is not an error here.
+ * kept connection dies without an answer, and here that is ERR_NET "http_cut". A response body is pushed into a sink
+ * while it arrives, without waking the fiber; the fiber wakes when the transfer ends. Errors: refused, reset, cut body
+ * ERR_NET ("http_unreachable", "http_cut"); limits ERR_TIMEOUT with the step in the code ("connect_timeout",
+ * "first_byte_timeout", "stall_timeout", "total_timeout"); a wrong URL, method or header ERR_INPUT "http_bad_url" and
+ * so on. An HTTP status is not an error here.
  */
 #pragma once
 #include "arena.h"

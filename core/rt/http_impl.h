@@ -8,8 +8,9 @@
 #include <curl/curl.h>
 
 /*
- * One multi handle scans its transfers; ten thousand on one collapse, on sixteen they do not. Calls that share connections
- * (HTTP/2) are kept to what one connection carries: libcurl opens one for nearly each call that finds its own full.
+ * One multi handle scans its transfers; ten thousand on one collapse, on sixteen they do not. Calls that share
+ * connections (HTTP/2) are kept to what one connection carries: libcurl opens one for nearly each call that finds its
+ * own full.
  */
 enum { HTTP_SHARDS = 16, HTTP_SHARED = 128, HTTP_STREAMS = 100 };
 enum { HTTP_HEAD_BYTES = 64 * 1024, HTTP_BODY_DEFAULT = 1024 * 1024 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Any bytes as a model's answer, of each dialect: pieces of any size change nothing, what a turn holds is clean, valid
- * JSON that can go back and be read again in a whole conversation, and what is read without a tree is what the tree says.
+ * JSON that can go back and be read again in a whole conversation, and what is read without a tree is what the tree
+ * says.
  */
 #include "anthropic.h"
 #include "openai.h"
@@ -111,7 +112,8 @@ static const char *of(const char *text)
 
 static const char *turn_of(struct arena *a, struct model_answer *s, size_t shown)
 {
-	struct model_turn t = { .stop_reason = s->stop_reason, .message_id = of(s->id), .model = of(s->model), .usage = s->usage };
+	struct model_turn t = { .stop_reason = s->stop_reason, .message_id = of(s->id), .model = of(s->model),
+		.usage = s->usage };
 	t.blocks = arena_alloc(a, (s->n + 1) * sizeof(*t.blocks));
 	while (model_answer_next(s, a, &t.blocks[t.n]))
 		t.n++;
@@ -191,7 +193,8 @@ static void check_chunk(struct event *v, struct str data)
 	expect(!choice || (!choice->next && json_i64(choice, "index", 0) == 0 && is_null(choice, "finish_reason")),
 		"a chunk with another choice");
 	expect(is_null(delta, "tool_calls") && is_null(delta, "refusal"), "a delta that says more");
-	const char *old = of(json_text(delta, "reasoning_content")), *thinking = *old ? old : of(json_text(delta, "reasoning"));
+	const char *old = of(json_text(delta, "reasoning_content"));
+	const char *thinking = *old ? old : of(json_text(delta, "reasoning"));
 	const char *content = of(json_text(delta, "content"));
 	expect(!*thinking || !*content, "two pieces in one");
 	expect(!d.piece.n || (d.kind == BLOCK_TEXT) == (*content != '\0'), "a piece of another kind");
