@@ -94,6 +94,7 @@ static const struct {
 	{ "{'choices':[{'index':1,'delta':{'content':'x'}}]}", "tree" },
 	{ "{'choices':[{'delta':{},'delta':{'content':'x'}}]}", "tree" },
 	{ "{'choices':[{'delta':{'content':'x'}}],'choices':[{'delta':{'content':'y'}}]}", "tree" },
+	{ "{'choices':[{}],'choices':[{'delta':{'content':'y'}}]}", "tree" },
 	{ "{'choices':[{'delta':{'content':'x'}},{'index':1}]}", "tree" },
 	{ "{'choices':[{'delta':{'content':'x'},'finish_reason':'stop'}]}", "tree" },
 	{ "{'choices':[{'delta':{'content':'x'}}],'usage':{}}", "tree" },

@@ -88,8 +88,9 @@ TEST(nothing_of_the_answer_comes_behind_its_end)
 TEST(thinking_comes_under_either_name_and_blank_thinking_is_left_out)
 {
 	GIVES(SAYS("'reasoning_content':'a','reasoning':'a'") SAYS("'reasoning_content':'','reasoning':'b'")
-		SAYS("'reasoning_content':null,'content':'c'") FINISH("stop") USAGE, "end_turn" COUNTED
-		"\nthinking 'ab'\n  {'type':'reasoning','text':'ab'}" RAW_TEXT("c") "\nshown: thinking(a)thinking(b)text(c)");
+		SAYS("'reasoning_content':'','reasoning':'b','tool_calls':[]") SAYS("'reasoning_content':null,'content':'c'")
+		FINISH("stop") USAGE, "end_turn" COUNTED "\nthinking 'abb'\n  {'type':'reasoning','text':'abb'}" RAW_TEXT("c")
+		"\nshown: thinking(a)thinking(b)thinking(b)text(c)");
 	GIVES(SAYS("'reasoning':' \\n'") TEXT("\\n") TEXT("c") FINISH("stop") USAGE,
 		"end_turn" COUNTED "\ntext '\nc'\n  {'type':'text','text':'\\nc'}\nshown: thinking( \n)text(\n)text(c)");
 }
