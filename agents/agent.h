@@ -5,6 +5,7 @@
  */
 #pragma once
 #include "route.h"
+#include "span.h"
 #include "tool.h"
 
 struct agent_limits {
@@ -90,6 +91,8 @@ struct agent_run {
 	struct models *models;
 	struct thoughts *thoughts;
 	struct budgets *budgets;   /* what the process knows of them; NULL = none is looked at */
+	struct stats *stats;       /* NULL = nobody counts */
+	const struct span *span;   /* of the run: parent of its turns and calls; NULL = not traced */
 	struct agent_limits limits;
 	int64_t deadline;
 

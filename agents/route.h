@@ -7,6 +7,7 @@
  */
 #pragma once
 #include "model.h"
+#include "stats.h"
 
 struct lanes; /* lane.h */
 
@@ -22,6 +23,7 @@ struct models {
 	const char *const *fallback;    /* names after the default, ends with NULL; or NULL */
 	struct route_retry retry;
 	struct lanes *lanes;            /* NULL = no limits */
+	struct stats *stats;            /* NULL = nobody counts */
 };
 
 /* NULL when there is none of that name. */

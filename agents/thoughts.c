@@ -1,15 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "thoughts.h"
 #include "json.h"
-#include "thoughts_rows.h"
-
-struct thoughts {
-	struct thought_row *first, **last;
-	struct thoughts_limits limits;
-	struct buf growing; /* text of a THINKING or TEXT row that has no seq yet */
-	enum thought_kind growing_kind;
-	int64_t last_seq;
-};
+#include "thoughts_inner.h"
 
 const char *thought_kind_name(enum thought_kind kind)
 {
@@ -24,6 +16,7 @@ const char *thought_kind_name(enum thought_kind kind)
 static void thoughts_end(void *what)
 {
 	struct thoughts *t = what;
+	thoughts_unwatch(t);
 	thoughts_written(t, INT64_MAX);
 	buf_done(&t->growing);
 	free(t);
@@ -40,10 +33,13 @@ struct thoughts *thoughts_new(struct arena *a, int64_t last_seq, const struct th
 	return t;
 }
 
+/* ---- rows ---- */
+
 /* One block: the row, its message, its data. */
 static void row_add(struct thoughts *t, enum thought_kind kind, struct str message, struct str data)
 {
-	struct thought_row *row = mem_alloc(sizeof(*row) + message.n + 1 + data.n + 1);
+	size_t bytes = sizeof(struct thought_row) + message.n + 1 + data.n + 1;
+	struct thought_row *row = mem_alloc(bytes);
 	char *text = (char *)(row + 1);
 	memcpy(text, message.p, message.n);
 	row->message = text;
@@ -53,8 +49,16 @@ static void row_add(struct thoughts *t, enum thought_kind kind, struct str messa
 	}
 	row->seq = ++t->last_seq;
 	row->kind = kind;
+	row->bytes = bytes;
+	t->bytes += bytes;
 	*t->last = row;
 	t->last = &row->next;
+}
+
+static void row_free(struct thoughts *t, struct thought_row *row)
+{
+	t->bytes -= row->bytes;
+	free(row);
 }
 
 static void growing_close(struct thoughts *t)
@@ -65,19 +69,62 @@ static void growing_close(struct thoughts *t)
 	buf_clear(&t->growing);
 }
 
-void thought_delta(struct thoughts *t, enum thought_kind kind, struct str piece)
+/* ---- what is too much while the database is away ---- */
+
+static bool has_room(const struct thoughts *t, size_t more)
 {
-	if (kind != t->growing_kind)
-		growing_close(t);
-	t->growing_kind = kind;
+	return !t->limits.pending_bytes || t->bytes + t->growing.n + more <= t->limits.pending_bytes;
+}
+
+static void leave_out(struct thoughts *t, size_t bytes)
+{
+	t->left_out += bytes;
+	t->left_out_pieces++;
+	thoughts_wait(t);
+}
+
+/* In the place of what was left out: one row, however much it was. */
+static void left_out_close(struct thoughts *t)
+{
+	ARENA_SCOPE(tmp);
+	if (!t->left_out)
+		return;
+	growing_close(t);
+	row_add(t, THOUGHT_STATUS, str_of(arena_printf(tmp, "left out here: %zu bytes in %zu pieces, while the database could "
+		"not take them", t->left_out, t->left_out_pieces)), str_of(arena_printf(tmp, "{\"left_out_bytes\":%zu}", t->left_out)));
+	t->left_out = t->left_out_pieces = 0;
+}
+
+/* ---- saying ---- */
+
+static void grow(struct thoughts *t, struct str piece)
+{
 	while (piece.n) {
 		size_t room = t->limits.flush_bytes > t->growing.n ? t->limits.flush_bytes - t->growing.n : 0;
 		size_t n = utf8_cut(piece, room);
 		buf_add(&t->growing, (struct str){ piece.p, n });
 		piece = (struct str){ piece.p + n, piece.n - n };
-		if (piece.n || t->growing.n >= t->limits.flush_bytes)
+		if (piece.n || t->growing.n >= t->limits.flush_bytes) {
 			growing_close(t);
+			thoughts_hurry(t);
+		}
 	}
+}
+
+void thought_delta(struct thoughts *t, enum thought_kind kind, struct str piece)
+{
+	if (!piece.n)
+		return;
+	if (!has_room(t, piece.n)) {
+		leave_out(t, piece.n);
+		return;
+	}
+	left_out_close(t);
+	if (kind != t->growing_kind || t->limits.per_token)
+		growing_close(t);
+	t->growing_kind = kind;
+	thoughts_wait(t);
+	grow(t, piece);
 }
 
 static struct str cut(struct arena *a, struct str s, size_t most)
@@ -99,17 +146,34 @@ static struct str cut_json(struct arena *a, struct str json, size_t most)
 	return str_of(json_print(a, said));
 }
 
+/* A run says few others than these; its end is always told. */
+static bool may_be_left_out(enum thought_kind kind)
+{
+	return kind == THOUGHT_TOOL_CALL || kind == THOUGHT_TOOL_RESULT;
+}
+
 void thought_add(struct thoughts *t, enum thought_kind kind, const char *message, const char *data)
 {
 	ARENA_SCOPE(tmp);
+	struct str text = cut(tmp, utf8_clean(tmp, str_of(message)), t->limits.row_bytes);
+	struct str json = cut_json(tmp, str_of(data), t->limits.row_bytes);
+	if (may_be_left_out(kind) && !has_room(t, text.n + json.n)) {
+		leave_out(t, text.n + json.n);
+		return;
+	}
+	left_out_close(t);
 	growing_close(t);
-	row_add(t, kind, cut(tmp, utf8_clean(tmp, str_of(message)), t->limits.row_bytes),
-		cut_json(tmp, str_of(data), t->limits.row_bytes));
+	thoughts_wait(t);
+	row_add(t, kind, text, json);
 }
+
+/* ---- writing ---- */
 
 const struct thought_row *thoughts_pending(struct thoughts *t)
 {
 	growing_close(t);
+	if (has_room(t, 1))
+		left_out_close(t);
 	return t->first;
 }
 
@@ -117,10 +181,12 @@ void thoughts_written(struct thoughts *t, int64_t seq)
 {
 	for (struct thought_row *row; (row = t->first) && row->seq <= seq;) {
 		t->first = row->next;
-		free(row);
+		row_free(t, row);
 	}
 	if (!t->first)
 		t->last = &t->first;
+	if (t->left_out)
+		thoughts_wait(t); /* now there is room to say so */
 }
 
 void thoughts_strip(struct thoughts *t)
@@ -144,7 +210,7 @@ void thoughts_unsay(struct thoughts *t)
 	if (!*at)
 		return;
 	t->last_seq = (*at)->seq - 1;
-	free(*at);
+	row_free(t, *at);
 	*at = NULL;
 	t->last = at;
 }

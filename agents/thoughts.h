@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What one request thinks, on its way to agent_logs. Deltas of one kind are joined into one row until it is old or
- * large enough; every row gets its seq here. Pure memory: worker/flusher.c writes the rows, many requests at a time.
+ * large enough; every row gets its seq here. Pure memory: worker/pool/flusher.c writes the rows, many requests at a time.
  */
 #pragma once
 #include "str.h"

@@ -13,6 +13,7 @@
 
 struct worker_options {
 	int64_t processes;
+	int64_t number; /* of a worker process, from 0 */
 	const char *child, *after; /* a worker process: its id, and the one whose place it takes */
 };
 
@@ -50,6 +51,8 @@ static bool run_child(struct command_run *run, const struct worker_options *o, s
 	struct pool_config config = pool_config_of(run->config);
 	config.worker_id = o->child;
 	config.after = o->after;
+	if (config.metrics_port)
+		config.metrics_port += (int)o->number;
 	log_worker_set(o->child);
 	log_level_set(run->config->log.level);
 	fiber_stack_size_set((size_t)run->config->fiber.stack);
@@ -105,8 +108,9 @@ static const char **child_environment(struct command_run *run)
 static struct process *child_start(struct slot *slot, struct err *e)
 {
 	struct command_run *run = slot->s->run;
-	const char *argv[16] = { own_program(run->arena), "worker", "--child", slot->id };
-	size_t n = 4;
+	const char *argv[16] = { own_program(run->arena), "worker", "--child", slot->id, "--number",
+		arena_printf(run->arena, "%d", slot->number) };
+	size_t n = 6;
 	if (slot->before[0]) {
 		argv[n++] = "--after";
 		argv[n++] = slot->before;
@@ -241,6 +245,9 @@ static const struct flag flags[] = {
 		.text = "Worker processes; default worker.processes, one per core" },
 	{ .name = "child", .argument = "ID", .type = FLAG_UUID, .offset = FLAG_AT(struct worker_options, const char *, child),
 		.text = "Be the worker process of this id", .hidden = true },
+	{ .name = "number", .argument = "N", .type = FLAG_NUMBER, .max = 256,
+		.offset = FLAG_AT(struct worker_options, int64_t, number),
+		.text = "Which of the worker processes, from 0: its metrics have that port above the first", .hidden = true },
 	{ .name = "after", .argument = "ID", .type = FLAG_UUID, .offset = FLAG_AT(struct worker_options, const char *, after),
 		.text = "Take the place of a worker that is dead", .hidden = true },
 	{ 0 },

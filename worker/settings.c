@@ -73,6 +73,16 @@ static struct agent_budgets budgets_of(const struct config *c)
 	};
 }
 
+/* What a run may have unwritten while the database is away: a few of its largest rows. */
+static size_t pending_bytes(const struct config *c)
+{
+	enum { LEAST = 256 * 1024, ROWS = 4 };
+	return MAX_OF((size_t)LEAST, ROWS * (size_t)c->log.row_bytes);
+}
+
+_Static_assert((int)DELIVER_POSTGRES_CHANGES == DELIVERY_TABLE && (int)DELIVER_BROADCAST == DELIVERY_BROADCAST &&
+	(int)DELIVER_REDIS == DELIVERY_REDIS, "the option's choices are the pool's");
+
 struct pool_config pool_config_of(const struct config *c)
 {
 	struct pool_config p = {
@@ -96,13 +106,20 @@ struct pool_config pool_config_of(const struct config *c)
 		.retention = { c->retention.completed_ms, c->retention.failed_ms, c->retention.cancelled_ms, c->retention.logs_ms,
 			c->retention.archive },
 		.flush_ms = c->log.flush_interval_ms,
-		.thoughts = { (size_t)c->log.flush_bytes, (size_t)c->log.row_bytes },
+		.thoughts = { .flush_bytes = (size_t)c->log.flush_bytes, .row_bytes = (size_t)c->log.row_bytes,
+			.pending_bytes = pending_bytes(c), .per_token = c->log.per_token },
+		.delivery = (enum pool_delivery)c->log.delivery,
+		.redis_url = c->redis.url,
+		.redis_ms = c->redis.timeout_ms,
+		.metrics_host = c->metrics.host,
+		.metrics_port = (int)c->metrics.port,
+		.traces_url = c->traces.url,
+		.traces_header = c->traces.header,
+		.traces_percent = (int)c->traces.percent,
 		.model = model_config_of(c),
 		.retry = { c->model.retries, c->model.retry_base_ms, c->model.retry_max_ms },
 		.fallback = c->model.fallback,
 		.lanes = { c->model.circuit_failures, c->model.circuit_pause_ms },
-		.redis_url = c->redis.url,
-		.redis_ms = c->redis.timeout_ms,
 		.limits = agent_limits_of(c),
 		.budgets = budgets_of(c),
 		.agents = agents_all,

@@ -52,6 +52,8 @@ void log_write(enum log_level level, const char *event, const char *format, ...)
 		json_put_text(line, "worker", worker);
 	if (current && current->request_id)
 		json_put_i64(line, "request", current->request_id);
+	if (current && current->session[0])
+		json_put_text(line, "session", current->session);
 	if (current && current->agent)
 		json_put_text(line, "agent", current->agent);
 	if (msg[0])

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The worker's own log, for operators: one JSON line an event on stderr. The current fiber supplies request and agent,
- * so nobody passes them. Secrets never; bodies only at debug, and cut.
+ * The worker's own log, for operators: one JSON line an event on stderr. The current fiber supplies request, session and
+ * agent, so nobody passes them. Secrets never; bodies only at debug, and cut.
  */
 #pragma once
 #include "base.h"
+#include "uuid.h"
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 struct log_context {
 	int64_t request_id; /* 0 = none */
+	char session[UUID_TEXT]; /* or "" */
 	const char *agent;  /* or NULL */
 };
 

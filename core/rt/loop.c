@@ -115,9 +115,11 @@ void task_cancel_clear(void)
 	loop.current->cancelled = false;
 }
 
-void task_context_set(int64_t request_id, const char *agent)
+void task_context_set(int64_t request_id, const char *session, const char *agent)
 {
-	loop.current->context = (struct log_context){ request_id, agent };
+	struct log_context *c = &loop.current->context;
+	*c = (struct log_context){ .request_id = request_id, .agent = agent };
+	snprintf(c->session, sizeof(c->session), "%s", session ? session : "");
 }
 
 /* ---- tasks ---- */

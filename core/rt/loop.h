@@ -54,8 +54,9 @@ bool task_cancelled(void); /* the current one */
 /* The owner of a run that has unwound takes the cancellation back, to write the run's fate. */
 void task_cancel_clear(void);
 
-/* Whose log lines these are: copied to the current fiber, inherited by fibers it starts. */
-void task_context_set(int64_t request_id, const char *agent);
+/* Whose log lines these are: copied to the current fiber, inherited by fibers it starts. session and agent may be NULL;
+ * agent is not copied. */
+void task_context_set(int64_t request_id, const char *session, const char *agent);
 
 /* Signals: wakes the current fiber's wait on them. waits; *signal_number is what came. */
 bool loop_wait_signal(const int *signals, size_t n, int *signal_number, struct err *e);

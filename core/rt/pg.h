@@ -77,6 +77,11 @@ void pg_close(struct pg *db);
 bool pg_broken(const struct pg *db);
 int pg_backend_pid(const struct pg *db);
 
+/* Warnings of the server go to the log. From keep to end those of this connection are counted instead, for whoever asks
+ * something that fails by nothing else. end gives their number, and the last one's text ("" = none). */
+void pg_warnings_keep(struct pg *db);
+int64_t pg_warnings_end(struct pg *db, char *text, size_t size);
+
 /* One statement. waits. rows may be NULL. */
 bool pg_query(struct pg *db, struct arena *a, const struct sql *q, struct pg_args args, int64_t deadline,
 	struct pg_rows *rows, struct err *e);
@@ -117,6 +122,8 @@ void pg_pool_free(struct pg_pool *pool); /* nothing may be out */
 struct pg *pg_get(struct pg_pool *pool, int64_t deadline, struct err *e);
 void pg_put(struct pg_pool *pool, struct pg *db); /* NULL allowed; never waits; any state */
 int pg_pool_size(const struct pg_pool *pool);
+/* Connections that are out, and fibers that wait for one. */
+void pg_pool_load(const struct pg_pool *pool, int *in_use, int *waiting);
 
 /* The value of password in any conninfo or URI replaced by ***; never fails. For messages. */
 const char *pg_url_redact(struct arena *a, const char *url);

@@ -182,13 +182,32 @@ static bool handshake(struct pg *db, int64_t deadline, struct err *e)
 }
 
 /* Notices go to the worker's log; a warning may be the only sign of trouble. */
-static void on_notice(void *arg, const PGresult *result)
+static void on_notice(void *connection, const PGresult *result)
 {
-	(void)arg;
+	struct pg *db = connection;
 	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
 	const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 	bool warning = severity && strcmp(severity, "WARNING") == 0;
-	log_write(warning ? LOG_WARN : LOG_DEBUG, "db_notice", "%s", text ? text : "");
+	if (!warning || !db->warnings_kept) {
+		log_write(warning ? LOG_WARN : LOG_DEBUG, "db_notice", "%s", text ? text : "");
+		return;
+	}
+	db->warnings++;
+	snprintf(db->warning, sizeof(db->warning), "%s", text ? text : "");
+}
+
+void pg_warnings_keep(struct pg *db)
+{
+	db->warnings_kept = true;
+	db->warnings = 0;
+	db->warning[0] = '\0';
+}
+
+int64_t pg_warnings_end(struct pg *db, char *text, size_t size)
+{
+	db->warnings_kept = false;
+	snprintf(text, size, "%s", db->warning);
+	return db->warnings;
 }
 
 static bool connect_one(struct pg *db, const struct words *w, int64_t deadline, struct err *e)
@@ -196,7 +215,7 @@ static bool connect_one(struct pg *db, const struct words *w, int64_t deadline, 
 	db->conn = PQconnectStartParams(w->keys, w->values, 0);
 	if (!db->conn)
 		return FAIL(e, ERR_BUG, "no_memory", "no memory for a database connection");
-	PQsetNoticeReceiver(db->conn, on_notice, NULL);
+	PQsetNoticeReceiver(db->conn, on_notice, db);
 	if (PQstatus(db->conn) == CONNECTION_BAD)
 		return pg_fail(db, NULL, "connect", e);
 	if (!handshake(db, deadline, e))

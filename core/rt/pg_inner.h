@@ -17,6 +17,9 @@ struct pg {
 	struct pg *next_idle;
 	const struct pg_step *begin; /* BEGIN and what goes with it, to be sent before the next statement */
 	size_t n_begin; /* 0 = none */
+	bool warnings_kept;
+	int64_t warnings;
+	char warning[160]; /* the last one */
 };
 
 /* The socket may change while connecting: asks again each time. waits. */

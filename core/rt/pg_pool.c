@@ -40,6 +40,14 @@ int pg_pool_size(const struct pg_pool *pool)
 	return pool->max;
 }
 
+void pg_pool_load(const struct pg_pool *pool, int *in_use, int *waiting)
+{
+	*in_use = pool->out;
+	*waiting = 0;
+	for (const struct waiter *w = pool->first; w; w = w->next)
+		++*waiting;
+}
+
 /* ---- places ---- */
 
 static void place_free(struct pg_pool *pool)

@@ -176,6 +176,13 @@ static bool write_fate(struct run *r, struct outcome *o, struct err *e)
 	return settled == RUN_WRITTEN || o->kind == END_NOTHING || write_until_done(r, o, e) || write_refused(r, o, e);
 }
 
+static const char *outcome_word(const struct outcome *o)
+{
+	static const char *const words[] = { [END_RELEASE] = "released", [END_RETRY] = "retry", [END_WAIT] = "waiting",
+		[END_NOTHING] = "lost" };
+	return o->kind == END_FINISH ? o->end.phase : words[o->kind];
+}
+
 void run_conclude(struct run *r, bool ok, const struct agent_run *ar __attribute__((unused)), const struct agent_result *result,
 	const struct err *why)
 {
@@ -189,7 +196,11 @@ void run_conclude(struct run *r, bool ok, const struct agent_run *ar __attribute
 	else
 		decide_failure(r, o);
 	struct err e = { 0 };
-	if (!write_fate(r, o, &e))
+	bool written = write_fate(r, o, &e);
+	stat_add(r->pool->stats, STAT_REQUESTS_FINISHED, written ? outcome_word(o) : "lost", r->agent_name, NULL, 1);
+	if (written && o->kind != END_NOTHING)
+		delivery_add(r, INT64_MAX);
+	if (!written)
 		log_write(LOG_WARN, "fate_not_written", "%s", e.msg);
 	else
 		log_write(ok ? LOG_INFO : LOG_WARN, ok ? "run_ended" : "run_failed", "%s", ok ? "" : o->why.msg);

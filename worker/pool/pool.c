@@ -2,6 +2,7 @@
 /* The pool's life: start its fibers, wait, drain. */
 #include "clock.h"
 #include "pool_inner.h"
+#include "tracer.h"
 #include <unistd.h>
 
 static const char *host_name(struct arena *a)
@@ -39,12 +40,19 @@ struct pool *pool_new(const struct pool_config *config)
 	p->db = pg_pool_new(&p->pg, config->connections);
 	p->control = pg_pool_new(&p->pg, CONTROL_CONNECTIONS);
 	p->lease = pg_pool_new(&p->direct, 1);
-	p->models = (struct models){ .http = http_new(), .all = &config->model, .n = 1, .retry = config->retry };
+	p->stats = stats_new();
+	p->models = (struct models){ .http = http_new(), .all = &config->model, .n = 1, .retry = config->retry,
+		.stats = p->stats };
 	p->budgets = (struct budgets){ .defaults = agent_budgets_json(p->arena, &config->budgets) };
 	pool_lanes_new(p);
 	p->definitions = define_all(p->arena, config->agents);
 	p->running.keep_going = true;
 	p->ending_end = &p->ending;
+	run_table_init(&p->by_id, p->arena, (size_t)config->slots);
+	thoughts_queue_init(&p->thinking);
+	metrics_know(p);
+	p->tracer = traces_new(config);
+	p->delivery = delivery_new(p);
 	return p;
 }
 
@@ -56,6 +64,9 @@ void pool_free(struct pool *p)
 	pg_pool_free(p->control);
 	pg_pool_free(p->lease);
 	pool_lanes_free(p);
+	delivery_free(p->delivery);
+	tracer_free(p->tracer);
+	stats_free(p->stats);
 	http_free(p->models.http);
 	arena_free(p->arena);
 	free(p);
@@ -144,7 +155,7 @@ bool pool_service_ended(const struct pool *p, struct err *e)
 	return p->drains || FAIL(e, ERR_CANCELLED, "service_ended", "a service of the worker was cancelled");
 }
 
-enum { SERVICES = 8 };
+enum { SERVICES = 10 };
 
 static bool services_start(struct pool *p, struct err *e)
 {
@@ -152,6 +163,7 @@ static bool services_start(struct pool *p, struct err *e)
 		{ "lease", pool_lease_loop },   { "upkeep", pool_upkeep_loop }, { "flusher", pool_flush_loop },
 		{ "exchange", pool_exchange_loop }, { "second exchange", pool_second_loop }, { "listener", pool_listen_loop },
 		{ "lanes", pool_lanes_loop },   { "redis", pool_redis_loop },
+		{ "delivery", pool_deliver_loop }, { "traces", pool_trace_loop },
 	};
 	for (size_t i = 0; i < COUNT(services); i++)
 		if (!group_start(&p->services, services[i].name, services[i].body, p, e))
@@ -196,12 +208,13 @@ static bool serve(struct pool *p, struct err *e)
 	if (!pool_fallback_find(p, e) || !register_first(p, e))
 		return false;
 	struct err why = { 0 };
-	bool ok = services_start(p, &why) && serve_until_drain(p, &why);
+	bool ok = delivery_check(p, &why) && services_start(p, &why) && serve_until_drain(p, &why);
 	p->drains += p->drains == 0;
 	drain(p);
 	task_cancel_clear(); /* what is left to do is short, and must be done */
 	struct err ignored = { 0 };
 	group_wait(&p->running, NEVER_MS, &ignored);
+	delivery_finish(p);
 	group_cancel(&p->services);
 	group_wait(&p->services, NEVER_MS, &ignored);
 	leave(p);
@@ -217,7 +230,8 @@ static bool serve(struct pool *p, struct err *e)
 bool pool_serve(struct pool *p, struct err *e)
 {
 	p->serving = true;
-	bool ok = serve(p, e);
+	bool ok = metrics_start(p, e) && serve(p, e);
+	metrics_stop(p);
 	p->serving = false;
 	return ok;
 }

@@ -10,6 +10,13 @@
 #include "queue.h"
 #include "thoughts_rows.h"
 
+/* How readers of agent_logs hear of rows. */
+enum pool_delivery {
+	DELIVERY_TABLE,     /* postgres_changes: nothing more than the insert */
+	DELIVERY_BROADCAST, /* realtime.send */
+	DELIVERY_REDIS,     /* PUBLISH */
+};
+
 struct pool_config {
 	const char *database_url;
 	const char *listen_url;    /* the same database without a pooler, for LISTEN and the lease; "" or NULL = database_url */
@@ -27,11 +34,17 @@ struct pool_config {
 	struct queue_retention retention;
 	int64_t flush_ms;
 	struct thoughts_limits thoughts;
+	enum pool_delivery delivery;
+	const char *metrics_host;
+	int metrics_port;          /* of this process; 0 = none */
+	const char *traces_url;    /* of a collector, with the path; NULL or "" = nothing is traced */
+	const char *traces_header; /* NAME=VALUE, or NULL or "" */
+	int traces_percent;        /* of the requests */
 	struct model_config model; /* the default */
 	struct route_retry retry;
 	const char *fallback;      /* names of models, with commas between; NULL or "" = none */
 	struct lane_rules lanes;
-	const char *redis_url;     /* NULL or "" = each worker keeps to its own share of a limit */
+	const char *redis_url;     /* NULL or "" = each worker keeps to its own share of a limit; DELIVERY_REDIS needs one */
 	int64_t redis_ms;          /* longest wait for Redis */
 	struct agent_limits limits;
 	const struct agent *const *agents; /* ends with NULL */

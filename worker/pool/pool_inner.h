@@ -4,6 +4,7 @@
 #include "budget.h"
 #include "loop.h"
 #include "pool.h"
+#include "stats.h"
 #include "uuid.h"
 
 /* What became of an end that was given to the exchange. */
@@ -17,6 +18,7 @@ enum run_settled {
 /* A request that this process runs. */
 struct run {
 	struct run *next, **link;
+	struct run *same_bucket;
 	struct run *next_ending;
 	const struct queue_end *end; /* on its way out */
 	enum run_settled settled;
@@ -33,6 +35,12 @@ struct run {
 	bool ended;            /* only the flusher's answer still needs it */
 	bool suspect;          /* was in a batch that was refused */
 	int refusals;          /* of rows that were its own: first they lose their data, then they wait for its end */
+};
+
+/* Finds a run by its request's id. */
+struct run_table {
+	struct run **buckets;
+	size_t n_buckets; /* a power of two */
 };
 
 /* Positions that were claimed long enough ago: below them nothing is ready, unless it came back. */
@@ -64,7 +72,14 @@ struct pool {
 	struct pool_lanes *lanes;
 	const cJSON **definitions; /* of config->agents, in the same order */
 
+	struct stats *stats;
+	struct tracer *tracer;   /* NULL = nothing is traced */
+	struct delivery *delivery; /* NULL = Realtime reads the table by itself */
+	struct scrapes *scrapes; /* NULL = nobody is told of the metrics */
+
 	struct run *runs;
+	struct run_table by_id;
+	struct thoughts_queue thinking; /* what the flusher has to visit */
 	struct run *ended;       /* kept while a flush is under way */
 	bool flushing;
 	size_t n_runs;
@@ -78,7 +93,7 @@ struct pool {
 	int64_t claimed, finished;
 	struct group running;    /* the runs' fibers */
 	struct group services;
-	struct task *server, *exchanger, *second, *flusher, *leaser;
+	struct task *server, *exchanger, *second, *leaser;
 	bool serving, registered, wants_wake;
 	bool listening;          /* a notification reaches us */
 	int64_t look_again_at;   /* 0 = not before something wakes us */
@@ -120,6 +135,9 @@ void run_conclude(struct run *r, bool ok, const struct agent_run *ar, const stru
 /* A run that could not start. waits. */
 void run_give_back(struct run *r);
 struct run *run_find(struct pool *p, int64_t request_id);
+void run_table_init(struct run_table *t, struct arena *a, size_t most);
+void run_table_add(struct run_table *t, struct run *r);
+void run_table_remove(struct run_table *t, struct run *r);
 /* Frees the runs that ended while a flush was under way. */
 void run_free_ended(struct pool *p);
 /* Told to stop by the user. */
@@ -166,3 +184,43 @@ static inline const char *pool_default_limits(const struct pool *p)
 
 /* Adds what is pending of a run to a batch; returns the last seq, 0 when nothing was. */
 int64_t run_rows(struct run *r, struct log_batch *batch);
+
+/* ---- delivery.c: readers hear of rows that are committed ---- */
+
+bool pool_deliver_loop(void *pool, struct err *e);
+/* NULL when the table itself is how readers hear. */
+struct delivery *delivery_new(const struct pool *p);
+void delivery_free(struct delivery *d);
+/* Whether the database can do what the configuration asks for; else it says what to mend. waits. */
+bool delivery_check(struct pool *p, struct err *e);
+/* The pool ends: what the last runs said still goes, if it goes soon. waits. */
+void delivery_finish(struct pool *p);
+/* The rows of r up to seq that are not written off yet are in the database. Never waits. */
+void delivery_add(struct run *r, int64_t seq);
+
+struct delivery_load {
+	size_t pending;          /* messages that wait */
+	int64_t sent, dropped;   /* so far: messages; rows that readers must find in the table */
+	int64_t warnings;        /* of realtime.send, which tells of trouble in no other way */
+	bool connected;          /* to Redis */
+};
+struct delivery_load delivery_load(const struct delivery *d);
+
+/* ---- metrics.c ---- */
+
+/* Listens as soon as it can, also before the pool serves. */
+bool metrics_start(struct pool *p, struct err *e);
+void metrics_stop(struct pool *p); /* waits */
+/* All metrics as Prometheus text. */
+void metrics_print(struct pool *p, struct buf *to);
+/* Agents, tools, lanes and models of the configuration are values of labels. */
+void metrics_know(struct pool *p);
+/* Whether requests should be given to this worker, else why not. waits. */
+bool pool_is_ready(struct pool *p, struct err *e);
+
+/* ---- traces.c ---- */
+
+/* NULL when nothing is traced. */
+struct tracer *traces_new(const struct pool_config *c);
+
+bool pool_trace_loop(void *pool, struct err *e);

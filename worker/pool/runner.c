@@ -3,16 +3,9 @@
 #include "clock.h"
 #include "json.h"
 #include "pool_inner.h"
+#include "tracer.h"
 
 /* ---- the run's place in the pool ---- */
-
-struct run *run_find(struct pool *p, int64_t request_id)
-{
-	struct run *r = p->runs;
-	while (r && r->request.id != request_id)
-		r = r->next;
-	return r;
-}
 
 void run_cancel(struct run *r)
 {
@@ -34,6 +27,7 @@ static void run_end(struct run *r)
 	*r->link = r->next;
 	if (r->next)
 		r->next->link = r->link;
+	run_table_remove(&p->by_id, r);
 	r->ended = true;
 	r->next = p->ended;
 	p->ended = r;
@@ -75,8 +69,9 @@ static struct run *run_new(struct pool *p, const struct queue_request *q)
 	if (p->runs)
 		p->runs->link = &r->next;
 	p->runs = r;
-	if (p->n_runs++ == 0)
-		task_wake(p->flusher);
+	p->n_runs++;
+	run_table_add(&p->by_id, r);
+	thoughts_watch(r->thoughts, &p->thinking, r);
 	return r;
 }
 
@@ -129,6 +124,7 @@ static struct agent_run agent_run_of(struct run *r, const struct agent *agent)
 		.models = &r->pool->models,
 		.thoughts = r->thoughts,
 		.budgets = &r->pool->budgets,
+		.stats = r->pool->stats,
 		.limits = limits,
 		.deadline = deadline_in(limits.run_ms),
 		.request_id = q->id,
@@ -143,13 +139,31 @@ static struct agent_run agent_run_of(struct run *r, const struct agent *agent)
 	};
 }
 
+/* The spans of the attempt and of its agent; those of turns and calls are below them. */
+static bool agent_run_traced(struct run *r, struct agent_run *ar, struct agent_result *result, struct err *e)
+{
+	const struct queue_request *q = &r->request;
+	struct span whole, agent;
+	span_begin_run(&whole, r->pool->tracer, q->session_id, q->id, q->attempt, q->version, json_text(ar->context, "traceparent"));
+	span_begin(&agent, &whole, SPAN_INTERNAL, "invoke_agent %s", r->agent_name);
+	span_text(&agent, SPAN_OPERATION, "invoke_agent");
+	span_text(&agent, SPAN_AGENT_NAME, r->agent_name);
+	span_text(&agent, SPAN_CONVERSATION, q->session_id);
+	ar->span = &agent;
+	bool ok = ar->agent->run(ar, result, e);
+	ar->span = NULL;
+	span_end(&agent, ok ? NULL : e);
+	span_end(&whole, ok ? NULL : e);
+	return ok;
+}
+
 static bool run_agent(struct run *r, struct agent_run *ar, struct agent_result *result, struct err *e)
 {
 	const struct agent *agent = agent_find(r->pool->config->agents, r->request.type);
 	if (!agent)
 		return fail_unknown(r, e);
 	r->agent_name = agent->name;
-	task_context_set(r->request.id, agent->name);
+	task_context_set(r->request.id, r->request.session_id, agent->name);
 	*ar = agent_run_of(r, agent);
 	r->quiet = agent->quiet;
 	if (!r->quiet)
@@ -160,7 +174,7 @@ static bool run_agent(struct run *r, struct agent_run *ar, struct agent_result *
 		e->code = "bad_context";
 		return err_prefix(e, "context: ");
 	}
-	if (agent->run(ar, result, e))
+	if (agent_run_traced(r, ar, result, e))
 		return true;
 	if (e->kind == ERR_TIMEOUT && ar->deadline != NEVER_MS && clock_ms() >= ar->deadline)
 		return FAIL(e, ERR_TIMEOUT, "run_timeout", "no end within %ld s (option limits.run_time)", (long)ar->limits.run_ms / 1000);
@@ -175,6 +189,7 @@ static bool run_body(void *arg, struct err *e)
 	struct agent_run *ar = arena_alloc(r->arena, sizeof(*ar));
 	struct agent_result *result = arena_alloc(r->arena, sizeof(*result));
 	r->task = task_self();
+	task_context_set(r->request.id, r->request.session_id, NULL);
 	if (r->pool->stopping || r->cancel_requested || r->fenced)
 		task_cancel(r->task); /* told before it began */
 	bool ok = run_agent(r, ar, result, e);
