@@ -90,7 +90,39 @@ RIG_TEST(a_worker_that_is_to_broadcast_without_realtime_does_not_start_and_says_
 	CHECK(strstr(e->msg, "log.delivery") != NULL);
 	CHECK_SQL(r->owner, "select count(*) from drover.workers", "0");
 	pool_free(r->pool);
+	r->config.delivery = DELIVERY_REDIS;
+	r->pool = pool_new(&r->config);
+	CHECK(!pool_serve(r->pool, e));
+	CHECK_EQ_S(e->code, "no_redis");
+	pool_free(r->pool);
 	r->pool = NULL;
+}
+
+/* What doctor says of it, in the words of its line. */
+static const char *doctor(struct arena *a, struct rig *r, const char *environment)
+{
+	const char *program = getenv("TEST_PROGRAM");
+	enum { TEXT_BYTES = 4096 };
+	char *text = arena_alloc(a, TEXT_BYTES);
+	FILE *p = popen(arena_printf(a, "DATABASE_URL='%s' DROVER_CONFIG= %s %s doctor 2>&1 | grep delivery", r->db.worker_url,
+		environment, program), "re");
+	size_t n = p ? fread(text, 1, TEXT_BYTES - 1, p) : 0;
+	if (p)
+		pclose(p);
+	return arena_text(a, str_trim((struct str){ text, n }));
+}
+
+RIG_TEST(doctor_says_whether_readers_can_be_told, TWO_TURNS)
+{
+	(void)e;
+	if (!getenv("TEST_PROGRAM"))
+		return;
+	CHECK(strstr(doctor(a, r, "DROVER_LOG_DELIVERY=broadcast"), "wrong  delivery    log.delivery is broadcast, but"));
+	CHECK(strstr(doctor(a, r, "DROVER_LOG_DELIVERY=redis"), "wrong  delivery    log.delivery is redis, but no Redis"));
+	CHECK(strstr(doctor(a, r, "DROVER_LOG_DELIVERY=redis DROVER_REDIS_URL=redis://127.0.0.1:1"), "warn   delivery    redis: "));
+	CHECK_EQ_S(doctor(a, r, ""), "ok     delivery    postgres_changes: Realtime reads the table");
+	CHECK_SQL(r->owner, REALTIME_STAND_IN, "(null)");
+	CHECK_EQ_S(doctor(a, r, "DROVER_LOG_DELIVERY=broadcast"), "ok     delivery    broadcast: realtime.send is there");
 }
 
 /* ---- the function ---- */

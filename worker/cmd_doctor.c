@@ -25,7 +25,8 @@ static const struct {
 	{ false, doctor_check_config },    { false, doctor_check_limits },    { false, doctor_check_connection },
 	{ true, doctor_check_hosts },      { true, doctor_check_pooler },     { true, doctor_check_server },
 	{ true, doctor_check_migrations }, { true, doctor_check_statements }, { true, doctor_check_listen },
-	{ true, doctor_check_connections }, { false, doctor_check_key },      { false, doctor_check_model },
+	{ true, doctor_check_connections }, { false, doctor_check_delivery }, { false, doctor_check_key },
+	{ false, doctor_check_model },
 };
 
 static const struct {

@@ -38,5 +38,6 @@ void doctor_check_migrations(struct doctor *d); /* sets d->migrated */
 void doctor_check_statements(struct doctor *d);
 void doctor_check_listen(struct doctor *d);
 void doctor_check_connections(struct doctor *d);
+void doctor_check_delivery(struct doctor *d);
 void doctor_check_key(struct doctor *d);
 void doctor_check_model(struct doctor *d);

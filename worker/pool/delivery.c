@@ -35,6 +35,10 @@ struct delivery_load delivery_load(const struct delivery *d)
 
 bool delivery_check(struct pool *p, struct err *e)
 {
+	const char *url = p->config->redis_url;
+	if (p->config->delivery == DELIVERY_REDIS && !(url && *url))
+		return FAIL(e, ERR_REFUSED, "no_redis", "log.delivery is redis, but no Redis is named: set redis.url, or "
+			"log.delivery: postgres_changes");
 	if (p->config->delivery != DELIVERY_BROADCAST)
 		return true;
 	struct pg *db = pg_get(p->control, deadline_in(SHORT_MS), e);
