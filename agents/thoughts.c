@@ -177,6 +177,11 @@ const struct thought_row *thoughts_pending(struct thoughts *t)
 	return t->first;
 }
 
+size_t thoughts_bytes(const struct thoughts *t)
+{
+	return t->bytes + t->growing.n;
+}
+
 void thoughts_written(struct thoughts *t, int64_t seq)
 {
 	for (struct thought_row *row; (row = t->first) && row->seq <= seq;) {

@@ -133,7 +133,7 @@ TEST(an_end_is_told_whatever_room_there_is_and_after_what_was_left_out)
 	thought_delta(t, THOUGHT_TEXT, STR("some"));
 	for (int i = 0; i < 100; i++)
 		thought_delta(t, THOUGHT_TEXT, STR("0123456789"));
-	thought_add(t, THOUGHT_COMPLETE, "done", NULL);
+	thought_add(t, THOUGHT_COMPLETE, "done, after all that was to be done", NULL);
 	const struct thought_row *row = thoughts_pending(t);
 	enum thought_kind want[] = { THOUGHT_TEXT, THOUGHT_STATUS, THOUGHT_COMPLETE };
 	for (size_t i = 0; i < COUNT(want); i++, row = row->next) {

@@ -146,6 +146,14 @@ static const char *get(struct arena *a, struct rig *r, const char *method, const
 	http_free(http);
 	return text;
 }
+static const char *get_next(struct arena *a, struct rig *r)
+{
+	r->config.metrics_port++;
+	const char *text = get(a, r, "GET", "/readyz");
+	r->config.metrics_port--;
+	return text;
+}
+
 #define CHECK_GET(path, want) CHECK_EQ_S(get(a, r, "GET", path), want)
 
 #define HELLO "replies:\n  - reply: [ { text: Hello. } ]\n"
@@ -219,6 +227,29 @@ RIG_TEST(a_port_that_is_taken_costs_the_metrics_and_nothing_else, HELLO)
 	REQUIRE_OK(rig_start(r, e));
 	CHECK_FATE(rig_ask(a, r, "project_management", "hello"), "completed 1");
 	close(fd);
+}
+
+RIG_TEST(each_worker_process_has_the_port_after_the_one_before, HELLO)
+{
+	const char *program = getenv("TEST_PROGRAM");
+	set_port(r);
+	const char *argv[] = { program, "worker", "--processes", "2", NULL };
+	if (!program)
+		return;
+	setenv("DROVER_METRICS_PORT", arena_printf(a, "%d", r->config.metrics_port), 1);
+	setenv("DATABASE_URL", r->db.worker_url, 1);
+	pid_t pid = net_program_start(argv);
+	const char *text = "";
+	for (int i = 0; i < 1500; i++) {
+		text = arena_printf(a, "%s %s", get(a, r, "GET", "/readyz"), get_next(a, r));
+		if (strcmp(text, "200 ready\n 200 ready\n") == 0)
+			break;
+		loop_sleep(20, e);
+	}
+	CHECK_EQ_S(text, "200 ready\n 200 ready\n");
+	net_program_kill(pid); /* its children die with it */
+	unsetenv("DROVER_METRICS_PORT");
+	unsetenv("DATABASE_URL");
 }
 
 /* ---- the log ---- */

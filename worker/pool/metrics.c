@@ -66,10 +66,11 @@ static void look_at_pools(struct pool *p)
 
 static void look_at_delivery(struct pool *p)
 {
-	int64_t waiting = 0;
-	for (const struct thoughts_wait *w = p->thinking.first; w; w = w->next)
-		waiting++;
-	stat_set(p->stats, STAT_STREAMS_WAITING, NULL, waiting);
+	int64_t streams = 0, bytes = 0;
+	for (const struct thoughts_wait *w = p->thinking.first; w; w = w->next, streams++)
+		bytes += (int64_t)thoughts_bytes(((const struct run *)w->owner)->thoughts);
+	stat_set(p->stats, STAT_STREAMS_PENDING, NULL, streams);
+	stat_set(p->stats, STAT_BYTES_PENDING, NULL, bytes);
 	if (!p->delivery)
 		return;
 	struct delivery_load load = delivery_load(p->delivery);
