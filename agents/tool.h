@@ -77,3 +77,6 @@ bool tool_rows(struct tool_env *env, const struct sql *q, struct pg_args args, c
 /* The same for exactly one row, { column: value, ... }; no row is ERR_INPUT "not_found" with the given message. waits. */
 bool tool_row(struct tool_env *env, const struct sql *q, struct pg_args args, const char *missing, const cJSON **result,
 	struct err *e);
+
+/* Asks the user, and gives { answer }: the answer is the next row of the session, or public.answer_question. */
+extern const struct tool tool_ask_user;

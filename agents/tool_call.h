@@ -4,7 +4,8 @@
 #include "conversation.h"
 
 /*
- * Runs the open calls of the last turn, at most limits.parallel_tools at once. waits. What the model can mend becomes a
+ * Runs the open calls of the last turn, at most limits.parallel_tools at once; calls that write the database one after the
+ * other, in the model's order. waits. What the model can mend becomes a
  * call's answer (refused); a failure ends the run. false without an error kind never happens. When calls need people or
  * children first, the others are run, those stay open, and *result says what to wait for (AGENT_ASKS or AGENT_WAITS);
  * else result->outcome is AGENT_DONE and no call is open.

@@ -80,6 +80,18 @@ bool queue_wait_for_children(struct pg *db, struct arena *a, const struct queue_
 	return pg_batch(db, a, x->steps, x->n, deadline, e);
 }
 
+bool queue_wait_for_people(struct pg *db, struct arena *a, const struct queue_request *r, const char *proposals,
+	const char *agent, const struct queue_tokens *tokens, struct log_batch *rows, int64_t deadline, struct err *e)
+{
+	struct ending *x = ending_begin(a, r, rows);
+	struct pg_args counted = PG_ARGS(PG(r->id), PG(r->version), PG(agent), PG(tokens->input), PG(tokens->output),
+		PG(tokens->cache_write), PG(tokens->cache_read));
+	struct pg_args asked = PG_ARGS(PG(r->id), PG(r->version), PG(agent), PG(proposals));
+	ending_add(x, &sql_wait_for_children, counted);
+	ending_add(x, &sql_wait_for_people, asked);
+	return pg_batch(db, a, x->steps, x->n, deadline, e);
+}
+
 bool queue_log_append(struct pg *db, struct arena *a, struct log_batch *b, int64_t deadline, int64_t **alive,
 	size_t *n, struct err *e)
 {

@@ -39,7 +39,7 @@ struct queue_request {
 	int64_t id, version;
 	int attempt, crashes; /* crashes: how many of the attempts ended with their worker's death */
 	bool is_child, dry_run;
-	bool resumed;         /* its children have ended: the attempt goes on */
+	bool resumed;         /* what it waited for (children, people) has come: the attempt goes on */
 	const char *type, *request, *context; /* context is JSON text */
 	const char *session_id, *user_id, *workspace_id; /* the last two may be NULL */
 	int64_t last_seq;     /* of its log so far; 0 = none */
@@ -102,6 +102,11 @@ bool queue_retry_later(struct pg *db, struct arena *a, const struct queue_reques
 bool queue_wait_for_children(struct pg *db, struct arena *a, const struct queue_request *r, const char *children,
 	const char *agent, const struct queue_tokens *tokens, struct log_batch *rows, int64_t deadline, struct err *e);
 
+/* proposals: JSON [{tool_call_id, tool_name, kind, input, preview, text, not_requester, expire_ms}], each made once; a log
+ * row tells each. */
+bool queue_wait_for_people(struct pg *db, struct arena *a, const struct queue_request *r, const char *proposals,
+	const char *agent, const struct queue_tokens *tokens, struct log_batch *rows, int64_t deadline, struct err *e);
+
 /* Appends rows of many requests. *alive: ids that are still owned, in a; rows of others were not written. */
 bool queue_log_append(struct pg *db, struct arena *a, struct log_batch *rows, int64_t deadline, int64_t **alive,
 	size_t *n, struct err *e);
@@ -125,6 +130,11 @@ bool queue_maintain(struct pg *db, struct arena *a, const struct queue_rules *ru
 
 /* Schedules that are due become requests. *fired: how many; *next_ms: until the next is due, 0 = none waits. */
 bool queue_fire_schedules(struct pg *db, struct arena *a, int64_t deadline, int64_t *fired, int64_t *next_ms,
+	struct err *e);
+
+/* Proposals that nobody decided in time expire. *freed: requests that go on; *next_ms: until the next is due, 0 = none is
+ * open. */
+bool queue_expire_proposals(struct pg *db, struct arena *a, int64_t deadline, int64_t *freed, int64_t *next_ms,
 	struct err *e);
 
 extern const struct sql *const queue_sql_all[];

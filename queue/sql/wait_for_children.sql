@@ -1,4 +1,4 @@
--- Notes the parent's agent and tokens before it waits for its children (fence first; spawn_children follows).
+-- Notes agent and tokens of a run that will wait (fence first; spawn_children or wait_for_people follows).
 -- $1 id, $2 version, $3 agent, $4..$7 tokens: input, output, cache write, cache read
 update public.agent_requests r
 set agents_involved = case when $3 = any (r.agents_involved) then r.agents_involved else array[$3] || r.agents_involved end,

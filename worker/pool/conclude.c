@@ -7,10 +7,11 @@
 
 /* What the transaction at the end does beside the log rows. */
 struct outcome {
-	enum { END_FINISH, END_RELEASE, END_RETRY, END_WAIT, END_NOTHING } kind;
+	enum { END_FINISH, END_RELEASE, END_RETRY, END_WAIT, END_ASK, END_NOTHING } kind;
 	struct queue_end end;
 	int64_t wait_ms;
 	const char *children;
+	const char *proposals;
 	struct err why;
 };
 
@@ -82,8 +83,32 @@ static const char *children_json(struct run *r, const struct agent_result *resul
 	return json_print(r->arena, all);
 }
 
+static const char *proposals_json(struct run *r, const struct agent_result *result)
+{
+	cJSON *all = json_array(r->arena);
+	for (int i = 0; i < result->n_proposals; i++) {
+		const struct agent_proposal *p = &result->proposals[i];
+		cJSON *one = json_add_object(all);
+		json_put_text(one, "tool_call_id", p->tool_call_id);
+		json_put_text(one, "tool_name", p->tool_name);
+		json_put_text(one, "kind", p->kind);
+		json_put_raw(one, "input", p->input);
+		if (p->preview)
+			json_put_raw(one, "preview", p->preview);
+		json_put_text(one, "text", p->text);
+		json_put_bool(one, "not_requester", p->not_requester);
+		json_put_i64(one, "expire_ms", p->expire_ms);
+	}
+	return json_print(r->arena, all);
+}
+
 static void decide_success(struct run *r, const struct agent_result *result, struct outcome *o)
 {
+	if (result->outcome == AGENT_ASKS) { /* its log rows are written where the proposals get their numbers */
+		o->kind = END_ASK;
+		o->proposals = proposals_json(r, result);
+		return;
+	}
 	if (result->outcome == AGENT_WAITS) {
 		o->kind = END_WAIT;
 		o->children = children_json(r, result);
@@ -113,6 +138,8 @@ static bool write_outcome(struct run *r, struct pg *db, struct arena *a, struct 
 		return queue_retry_later(db, a, &r->request, o->wait_ms, &o->why, &o->end.tokens, rows, deadline, e);
 	case END_WAIT:
 		return queue_wait_for_children(db, a, &r->request, o->children, r->agent_name, &o->end.tokens, rows, deadline, e);
+	case END_ASK:
+		return queue_wait_for_people(db, a, &r->request, o->proposals, r->agent_name, &o->end.tokens, rows, deadline, e);
 	case END_NOTHING:
 		break;
 	}

@@ -62,6 +62,18 @@ static bool budgets(struct pool *p, struct arena *a, struct pg *db, int64_t *wai
 	return budget_tend(&p->budgets, db, deadline_in(SHORT_MS), e);
 }
 
+static bool expire_proposals(struct pool *p, struct arena *a, struct pg *db, int64_t *wait_ms, struct err *e)
+{
+	enum { LOOK_MS = 15000 }; /* for proposals that are new */
+	int64_t freed, next_ms;
+	if (!queue_expire_proposals(db, a, deadline_in(SHORT_MS), &freed, &next_ms, e))
+		return false;
+	if (freed)
+		pool_wake_exchange(p);
+	*wait_ms = no_later(jittered(LOOK_MS), next_ms);
+	return true;
+}
+
 static const struct {
 	const char *name;
 	bool (*run)(struct pool *p, struct arena *a, struct pg *db, int64_t *wait_ms, struct err *e);
@@ -70,6 +82,7 @@ static const struct {
 	{ "fire schedules", fire_schedules },
 	{ "prune", prune },
 	{ "tend budgets", budgets },
+	{ "expire proposals", expire_proposals },
 };
 
 /* ---- the loop ---- */

@@ -1,0 +1,13 @@
+-- The intent of a call outside, before it is made (fence first); once, however often it is tried. Its idempotency key.
+-- $1 request id, $2 call id, $3 tool, $4 input
+with call as (
+	-- the session is a random number: two databases that count alike do not give one key twice
+	select r.id, r.session_id, r.user_id, r.attempt, md5(concat_ws(' ', r.session_id, r.id, $2::text))::uuid::text as key
+	from public.agent_requests r where r.id = $1::bigint
+), intent as (
+	insert into public.tool_executions (request_id, session_id, user_id, tool_call_id, tool_name, input, status, attempt,
+		duration_ms, idempotency_key, started_at)
+	select c.id, c.session_id, c.user_id, $2, $3, $4::jsonb, 'started', c.attempt, 0, c.key, clock_timestamp() from call c
+	on conflict (request_id, tool_call_id) do nothing
+)
+select c.key from call c
