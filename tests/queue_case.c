@@ -158,6 +158,13 @@ const char *case_spawn(struct arena *a, struct queue_side *side, int64_t id, con
 		deadline_in(CASE_MS), &e), &e);
 }
 
+const char *case_ask_people(struct arena *a, struct queue_side *side, int64_t id, const char *proposals)
+{
+	struct err e = { 0 };
+	return outcome(queue_wait_for_people(side->db, a, &side->held[id], proposals, "quotes", &tokens, log_batch_new(a),
+		deadline_in(CASE_MS), &e), &e);
+}
+
 const char *case_think(struct arena *a, struct queue_side *side, int64_t id, int first, int last)
 {
 	struct err e = { 0 };

@@ -52,6 +52,8 @@ const char *case_release(struct arena *a, struct queue_side *side, int64_t id);
 const char *case_retry_later(struct arena *a, struct queue_side *side, int64_t id, int64_t wait_ms);
 /* children: [{"type": ..., "request": ..., "after": [...]}] */
 const char *case_spawn(struct arena *a, struct queue_side *side, int64_t id, const char *children);
+/* proposals: [{"tool_call_id": ..., "tool_name": ..., "kind": ..., "input": ..., "expire_ms": ...}] */
+const char *case_ask_people(struct arena *a, struct queue_side *side, int64_t id, const char *proposals);
 /* Appends rows numbered from first to last; the ids that are still owned, "1,2". */
 const char *case_think(struct arena *a, struct queue_side *side, int64_t id, int first, int last);
 /* "moved 2", or the error. */

@@ -90,7 +90,7 @@ LOOP_TEST(what_supabase_has_already_is_left_alone)
 	REQUIRE_OK(run_all(db, &r, e));
 	CHECK_SQL(db, "select auth.uid()", "11111111-1111-4111-8111-111111111111");
 	CHECK_SQL(db, "select string_agg(tablename, ',' order by tablename) from pg_publication_tables where pubname = 'supabase_realtime'",
-		"agent_logs,agent_requests,messages");
+		"agent_logs,agent_requests,change_proposals,messages");
 }
 
 LOOP_TEST(an_owner_that_is_no_superuser_can_migrate)

@@ -518,9 +518,36 @@ static void live_and_fail(struct arena *a, struct queue_case *c)
 	CHECK_EQ_S(case_state(a, c, 4), "processing ready");
 }
 
+#define ASKED "[{\"tool_call_id\": \"c\", \"tool_name\": \"t\", \"kind\": \"question\", \"input\": {}, \"expire_ms\": 60000}]"
+
+/* 1 asks, is answered by 2, and asks what was answered already; 3 and 4 ask, and are stopped. */
+static void ask_and_end(struct arena *a, struct queue_case *c)
+{
+	CHECK_SQL(c->owner, "truncate agent_requests restart identity cascade; truncate change_proposals", "(null)");
+	case_ask(a, c->owner, "session_id", "'" SESSION_A "'");
+	CHECK_EQ_S(case_claim(a, &c->one, 10), "1");
+	CHECK_EQ_S(case_ask_people(a, &c->one, 1, ASKED), "ok");
+	CHECK_STATE_OF(1, "processing waiting_approval");
+	CHECK_EQ_I(case_ask(a, c->owner, "session_id", "'" SESSION_A "'"), 2);
+	CHECK_STATE_OF(2, "completed completed");
+	CHECK_EQ_S(case_claim(a, &c->one, 10), "1");
+	CHECK_EQ_S(case_ask_people(a, &c->one, 1, ASKED), "ok");
+	CHECK_STATE_OF(1, "processing ready");
+	CHECK_EQ_S(case_cancel(a, c->two.db, 1), "t");
+	for (int64_t id = 3; id <= 4; id++) {
+		CHECK_EQ_I(case_ask(a, c->owner, "supersede_key", "'asks'"), id);
+		CHECK(strcmp(case_claim(a, &c->one, 10), "") != 0);
+		CHECK_EQ_S(case_ask_people(a, &c->one, id, ASKED), "ok");
+	}
+	CHECK_STATE_OF(3, "failed superseded");
+	CHECK_EQ_S(case_cancel(a, c->two.db, 4), "t");
+	CHECK_STATE_OF(4, "failed cancelled");
+}
+
 LOOP_TEST(every_move_of_the_table_can_be_made_and_no_other)
 {
 	QUEUE_CASE;
+	ask_and_end(a, &c);
 	end_every_way(a, &c);
 	end_waiting_parents(a, &c);
 	park_and_end(a, &c);

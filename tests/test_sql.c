@@ -175,14 +175,14 @@ TEST(every_phase_is_reached_and_every_open_one_left)
 
 /* ---- realtime ---- */
 
-LOOP_TEST(the_publication_has_requests_and_logs_and_nothing_else)
+LOOP_TEST(the_publication_has_requests_logs_and_proposals_and_nothing_else)
 {
 	struct test_db t;
 	REQUIRE_OK(test_db(a, &t, e));
 	struct pg *owner = test_connect(a, t.owner_url, e);
 	CHECK_SQL(owner, "select string_agg(schemaname || '.' || tablename || coalesce(rowfilter, ''), ' ' order by "
 		"tablename) from pg_publication_tables where pubname = 'supabase_realtime'", "public.agent_logs "
-		"public.agent_requests");
+		"public.agent_requests public.change_proposals");
 	CHECK_SQL(owner, "select pubinsert and pubupdate and not puballtables from pg_publication where pubname = "
 		"'supabase_realtime'", "t");
 	/* every column is sent, and an update or a deletion is known by the primary key alone */
