@@ -3,6 +3,7 @@
 #pragma once
 #include "command.h"
 
+extern const struct command command_approve;
 extern const struct command command_budget;
 extern const struct command command_cancel;
 extern const struct command command_dev;
@@ -13,6 +14,8 @@ extern const struct command command_limit;
 extern const struct command command_migrate;
 extern const struct command command_mock_model;
 extern const struct command command_pause;
+extern const struct command command_proposals;
+extern const struct command command_reject;
 extern const struct command command_resume;
 extern const struct command command_retry;
 extern const struct command command_schedules;

@@ -153,6 +153,19 @@ static struct why_words say_siblings(struct arena *a, const struct asked *q)
 		NULL);
 }
 
+static struct why_words say_people(struct arena *a, const struct asked *q)
+{
+	const char *kind = text_or(q->c, "kind", ""), *text = text_or(q->c, "text", "");
+	int64_t n = json_i64(q->c, "n", 0);
+	const char *what = strcmp(kind, "question") == 0 ? "an answer" : arena_printf(a, "a decision on %s%s",
+		text_or(q->c, "tool", "?"), strcmp(kind, "unknown") == 0 ? ", whose outcome was lost" : "");
+	return words(arena_printf(a, "it has waited for people for %s: %s%s%s%s%s (%s %s); that expires in %s", ago(a, q->c), what,
+			     *text ? ": " : "", text, n > 1 ? ", and more" : "",
+			     json_true(q->c, "not_requester") ? "; not by who asked" : "", n > 1 ? "proposals" : "proposal",
+			     ids(a, q->c), print_duration(a, MAX_OF(json_i64(q->c, "due_ms", 0), 0))),
+		"drover proposals; drover approve or drover reject");
+}
+
 static struct why_words say_phase(struct arena *a, const struct asked *q)
 {
 	return words(arena_printf(a, "it is in phase %s, which lets nobody claim it", text_or(q->c, "phase", "?")),
@@ -268,6 +281,7 @@ static const struct {
 	{ "due", say_due },
 	{ "children", say_children },
 	{ "siblings", say_siblings },
+	{ "people", say_people },
 	{ "stopping", say_stopping },
 	{ "no_worker", say_no_worker },
 	{ "paused", say_paused },

@@ -1,4 +1,4 @@
--- What happened to a request, in order: its own times, attempts, notes of the queue, turns, tools.
+-- What happened to a request, in order: its own times, attempts, notes of the queue, turns, tools, what people were asked.
 -- $1 id
 with happened as (
 	select r.created_at as at, 0 as rank, null::integer as attempt, 'created' as event, r.type as what,
@@ -25,6 +25,13 @@ with happened as (
 	union all
 	select c.created_at, 6, null, 'child', format('%s %s', c.id, c.type), null, null, null
 	from public.agent_requests c where c.parent_id = $1
+	union all
+	select p.created_at, 6, null, 'asked', format('%s %s of %s', p.kind, p.id, p.tool_name), null, null, null
+	from public.change_proposals p where p.request_id = $1
+	union all
+	select p.decided_at, 6, null, p.status, concat_ws(': ', format('%s %s of %s', p.kind, p.id, p.tool_name), coalesce(p.answer, p.note)),
+		null, null, null
+	from public.change_proposals p where p.request_id = $1 and p.decided_at is not null
 	union all
 	select r.finished_at, 7, null, r.phase, r.error_code, r.status, null, null
 	from public.agent_requests r where r.id = $1 and r.finished_at is not null
