@@ -185,7 +185,7 @@ create function drover.check_approval(of_request bigint, of_call text, tool text
 	language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
 	if not exists (select from public.change_proposals p where p.request_id = of_request and p.tool_call_id = of_call
-			and p.kind = 'approval' and p.status = 'approved' and p.content_hash = drover.content_hash(tool, input)) then
+			and p.kind = 'approval' and p.status = 'approved' and p.content_hash = drover.content_hash(check_approval.tool, check_approval.input)) then
 		raise exception 'changed after approval: what was approved is not this call of %', tool;
 	end if;
 end
