@@ -30,13 +30,13 @@ static const struct sql sql_lose = { "test_lose", "tests/lose.sql",
 
 /* ---- tools of the database ---- */
 
-/* The first of a turn goes on only when a reader has been beside it. */
+/* The first of a turn goes on only when a reader has been beside it, and leaves time for a writer that must not come. */
 static bool note_run(struct tool_env *env, const void *args, const cJSON **result, struct err *e)
 {
 	const struct what_args *v = args;
 	world.overlapped |= world.writing;
 	world.writing = true;
-	bool ok = !v->what || strcmp(v->what, "first") != 0 || wait_until(&world.looked, e);
+	bool ok = !v->what || strcmp(v->what, "first") != 0 || (wait_until(&world.looked, e) && loop_sleep(100, e));
 	ok = ok && tool_row(env, &sql_note, PG_ARGS(PG(v->what), PG(env->request_id)), "none", result, e);
 	world.writing = false;
 	return ok;
