@@ -157,11 +157,11 @@ static bool attempt(struct route *r, const struct model_config *c, struct model_
 
 /* ---- one model ---- */
 
-/* What is kept, what nobody mends by asking again, and what the run has no time for. */
+/* Not what is kept, nor what nobody mends by asking again. */
 static bool may_ask_again(const struct route *r, const struct err *e, int64_t tries)
 {
 	const struct route_retry *retry = &r->models->retry;
-	return !r->kept && route_may_retry(e) && !is_over(r) && tries < retry->retries && e->retry_after_ms <= retry->max_ms;
+	return !r->kept && route_may_retry(e) && tries < retry->retries && e->retry_after_ms <= retry->max_ms;
 }
 
 static bool wait_again(struct route *r, const struct err *why, int64_t nth, struct err *e)

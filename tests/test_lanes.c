@@ -38,7 +38,8 @@ LOOP_TEST(a_spend_limit_pauses_a_minute_and_refused_keys_only_when_there_are_man
 	REFUSE(ERR_REFUSED, "model_auth", 0);
 	REFUSE(ERR_NONE, "", 0);
 	REFUSE(ERR_REFUSED, "model_auth", 0);
-	REFUSE(ERR_REFUSED, "model_billing", 0);
+	CHECK_EQ_S(TRY(l, &config, 0), "in");
+	lane_end_as(l, &pass, ERR_REFUSED, "model_billing", 0);
 	REFUSE(ERR_REFUSED, "model_auth", 0);
 	CHECK_EQ_S(TRY(l, &config, 50), "lane_paused");
 	CHECK_EQ_S(TRY(l, &config, 5000), "in");
@@ -64,7 +65,10 @@ LOOP_TEST(a_circuit_opens_lets_one_call_try_and_closes_when_that_goes_well)
 	CHECK_EQ_S(TRY(l, &config, 50), "circuit_open");
 	struct lane_caller *one = lane_caller_new(a, &g, l, &config, 5000), *two = lane_caller_new(a, &g, l, &config, 5000);
 	CHECK(loop_sleep(50, e));
+	struct lane_state state;
+	CHECK(lanes_changed(l, &state) && state.reason == LANE_CIRCUIT_OPEN);
 	lane_end_as(l, &late, ERR_NET, "model_cut", 0); /* it began before: it tells nothing new */
+	CHECK(!lanes_changed(l, &state));
 	while (!one->ended)
 		REQUIRE_OK(loop_sleep(5, e));
 	CHECK(one->ok && one->pass.probe);
@@ -84,23 +88,26 @@ LOOP_TEST(a_circuit_opens_lets_one_call_try_and_closes_when_that_goes_well)
 
 LOOP_TEST(what_speaks_of_one_request_or_of_us_opens_no_circuit)
 {
+	static const struct { struct err why; bool ours, late; } ends[] = {
+		{ { .kind = ERR_INPUT, .code = "model_rejected" }, false, false },
+		{ { .kind = ERR_INPUT, .code = "request_too_large" }, false, false },
+		{ { .kind = ERR_NET, .code = "db_away" }, true, false },
+		{ { .kind = ERR_CANCELLED, .code = "cancelled" }, false, false },
+		{ { .kind = ERR_TIMEOUT, .code = "deadline" }, false, true },
+	};
 	struct model_config config = { 0 };
-	struct lanes *l = lane_case_new(a, NULL);
 	struct lane_pass pass;
-	struct err away = { .kind = ERR_NET, .code = "db_away" }, late = { .kind = ERR_TIMEOUT, .code = "timeout" };
-	for (int i = 0; i < 10; i++) {
-		CHECK_EQ_S(TRY(l, &config, 0), "in");
-		lane_end_as(l, &pass, ERR_INPUT, "model_rejected", 0);
-		CHECK_EQ_S(TRY(l, &config, 0), "in");
-		lane_leave(l, &pass, &(struct lane_end){ .error = &away, .ours = true });
-		CHECK_EQ_S(TRY(l, &config, 0), "in");
-		lane_end_as(l, &pass, ERR_CANCELLED, "cancelled", 0);
-		CHECK_EQ_S(TRY(l, &config, 0), "in");
-		pass.deadline = clock_ms();
-		lane_leave(l, &pass, &(struct lane_end){ .error = &late });
-	}
 	struct lane_state state;
-	CHECK(!lanes_changed(l, &state));
+	for (size_t i = 0; i < COUNT(ends); i++) {
+		struct lanes *l = lane_case_new(a, NULL);
+		for (int n = 0; n < 10; n++) {
+			CHECK_EQ_S(TRY(l, &config, 0), "in");
+			pass.deadline = ends[i].late ? clock_ms() : NEVER_MS;
+			lane_leave(l, &pass, &(struct lane_end){ .error = &ends[i].why, .ours = ends[i].ours });
+		}
+		if (!CHECK(!lanes_changed(l, &state)))
+			printf("      %s\n", ends[i].why.code);
+	}
 }
 
 LOOP_TEST(a_probe_that_is_cancelled_leaves_the_next_one_to_try)
@@ -171,6 +178,21 @@ LOOP_TEST(waiters_go_in_as_they_came_and_not_sooner_than_the_limit_lets_them)
 	for (int i = 0; i < N; i++)
 		CHECK_EQ_I(all[i]->nth, i + 1);
 	CHECK(clock_ms() - began >= (N - 1) * 50);
+}
+
+LOOP_TEST(who_needs_little_does_not_overtake_who_needs_much)
+{
+	struct model_config config = { .tokens_per_minute = 60000 }; /* one each ms */
+	struct lanes *l = lane_case_new(a, NULL);
+	struct group g = { 0 };
+	struct lane_pass pass;
+	while (strcmp(TRY(l, &config, 0), "in") == 0)
+		;
+	struct lane_caller *much = lane_caller_new(a, &g, l, &config, 5000), *little = lane_caller_new(a, &g, l, &config, 5000);
+	much->wish.tokens = 400;
+	little->wish.tokens = 1;
+	REQUIRE_OK(group_wait(&g, deadline_in(LONG_MS), e));
+	CHECK(much->ok && little->ok && much->nth < little->nth);
 }
 
 LOOP_TEST(nobody_joins_a_queue_that_is_longer_than_he_can_wait)

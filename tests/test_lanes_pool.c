@@ -40,6 +40,17 @@ RIG_TEST(a_429_at_one_worker_keeps_the_next_away_without_redis, LATER)
 	CHECK_EQ_I(mock_count(r->mock).requests, 3);
 }
 
+RIG_TEST(a_pause_is_written_long_before_the_next_look, LATER)
+{
+	r->config.poll_ms = 60000; /* longer than the test waits */
+	REQUIRE_OK(rig_start(r, e));
+	int64_t id = rig_ask(a, r, "quotes", "x");
+	CHECK(wait_true(a, r, "select count(*) = 1 from drover.lanes where reason = 'rate_limited'", e));
+	r->config.poll_ms = 200;
+	REQUIRE_OK(restart(r, e));
+	CHECK_FATE(id, "completed 2");
+}
+
 RIG_TEST(a_request_waits_for_a_paused_lane_and_operators_see_why, FINE)
 {
 	r->config.retry = (struct route_retry){ 2, 10, 7200000 };

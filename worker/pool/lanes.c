@@ -81,7 +81,8 @@ bool pool_fallback_find(struct pool *p, struct err *e)
 				"models.yaml", name);
 		names[n++] = name;
 	}
-	p->models.fallback = n ? names : NULL;
+	if (n)
+		p->models.fallback = names;
 	return true;
 }
 

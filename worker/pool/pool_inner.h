@@ -124,7 +124,7 @@ bool pool_service_ended(const struct pool *p, struct err *e);
 /* lanes.c: p->models.lanes, and what keeps them in touch with other workers'. */
 void pool_lanes_new(struct pool *p);
 void pool_lanes_free(struct pool *p);
-/* p->models.fallback; ERR_INPUT "unknown_model" names the option. */
+/* p->models.fallback, when the option is set; ERR_INPUT "unknown_model" names it. */
 bool pool_fallback_find(struct pool *p, struct err *e);
 
 /* Copies the request and starts its fiber. */
