@@ -93,6 +93,7 @@ struct lane_wish {
 	const struct model_config *config;
 	int64_t tokens;            /* an estimate; what was wrong about it is settled afterwards */
 	int64_t most_ms;           /* longest wait */
+	bool patient;              /* a lane that is only at its limit is waited for until the deadline: the share comes */
 	int64_t deadline;          /* of the whole run */
 	/* Once, before a wait of a second or more. May be NULL; must not wait. */
 	void (*waits)(void *self, const char *code, int64_t wait_ms);
@@ -107,7 +108,7 @@ struct lane_pass {
 };
 
 /*
- * waits for its turn, in order of asking. A wait that is or would be longer than most_ms: ERR_BUSY "lane_paused",
+ * waits for its turn, in order of asking. A wait that is or would be longer than allowed: ERR_BUSY "lane_paused",
  * "circuit_open" or "lane_full" with retry_after_ms. Every pass that was given is left.
  */
 bool lane_enter(struct lanes *l, const struct lane_wish *wish, struct lane_pass *pass, struct err *e);

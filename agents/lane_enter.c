@@ -7,6 +7,11 @@ enum { SAY_MS = 1000, MINUTE_MS = 60000, FULL_MS = 1000 };
 
 /* ---- refused ---- */
 
+static bool is_full(const struct lane_hold *hold)
+{
+	return hold->code && strcmp(hold->code, "lane_full") == 0;
+}
+
 static const char *why_of(const struct lane *lane)
 {
 	return lane->told_until > lane->paused_until ? lane->told_why : lane->why;
@@ -15,7 +20,7 @@ static const char *why_of(const struct lane *lane)
 static bool fail_hold(const struct lane *lane, struct lane_hold hold, struct err *e)
 {
 	double s = (double)MAX_OF(hold.wait_ms, (int64_t)1) / 1000;
-	if (strcmp(hold.code, "lane_full") == 0)
+	if (is_full(&hold))
 		FAIL(e, ERR_BUSY, "lane_full", "lane %s is at its limit of %ld requests and %ld tokens a minute, %zu wait; again in "
 			"%.1f s", lane->name, (long)lane_requests_limit(lane), (long)lane_tokens_limit(lane), lane->waiting, s);
 	else
@@ -108,18 +113,37 @@ static void say(struct lane_waiter *w, const struct lane_hold *hold)
 	w->wish->waits(w->wish->self, hold->code, hold->wait_ms);
 }
 
+static bool is_past(int64_t at, int64_t deadline)
+{
+	return deadline != NEVER_MS && at >= deadline;
+}
+
+/* As a deadline. */
+static int64_t patience(struct lane_waiter *w, const struct lane_hold *hold)
+{
+	if (!w->wish->patient)
+		return w->until;
+	if (is_full(hold)) {
+		w->until = NEVER_MS;
+		return w->wish->deadline;
+	}
+	if (w->until == NEVER_MS)
+		w->until = clock_ms() + MAX_OF(w->wish->most_ms, (int64_t)1);
+	return w->until;
+}
+
 static bool hold_out(struct lane_waiter *w, const struct lane_hold *hold, struct err *e)
 {
-	int64_t now = clock_ms(), run_ends = w->wish->deadline;
-	if (hold->wait_ms && now + hold->wait_ms > w->until)
+	int64_t now = clock_ms(), most = patience(w, hold), run_ends = w->wish->deadline;
+	if (hold->wait_ms && is_past(now + hold->wait_ms, most))
 		return fail_hold(w->lane, *hold, e);
 	say(w, hold);
-	int64_t until = hold->wait_ms ? now + hold->wait_ms : w->until;
+	int64_t until = hold->wait_ms ? now + hold->wait_ms : most;
 	if (loop_park(deadline_first(until, run_ends), e))
 		return true;
-	if (e->kind != ERR_TIMEOUT || (run_ends && clock_ms() >= run_ends))
+	if (e->kind != ERR_TIMEOUT || is_past(clock_ms(), run_ends))
 		return false;
-	return clock_ms() < w->until || fail_hold(w->lane, last_hold(w->lanes, w->lane), e);
+	return !is_past(clock_ms(), most) || fail_hold(w->lane, last_hold(w->lanes, w->lane), e);
 }
 
 static bool wait_for_turn(struct lane_waiter *w, struct err *e)
@@ -130,7 +154,7 @@ static bool wait_for_turn(struct lane_waiter *w, struct err *e)
 		if (first && !look(w, &hold, e))
 			return false;
 		if (first)
-			w->lane->full = hold.code && strcmp(hold.code, "lane_full") == 0;
+			w->lane->full = is_full(&hold);
 		if (!hold.code)
 			return true;
 		if (!hold_out(w, &hold, e))
@@ -163,9 +187,9 @@ bool lane_enter(struct lanes *l, const struct lane_wish *wish, struct lane_pass 
 	lane->set_requests = wish->config->requests_per_minute;
 	lane->set_tokens = wish->config->tokens_per_minute;
 	struct lane_waiter w = { .task = task_self(), .lanes = l, .lane = lane, .wish = wish,
-		.until = clock_ms() + MAX_OF(wish->most_ms, (int64_t)1) };
+		.until = wish->patient ? NEVER_MS : clock_ms() + MAX_OF(wish->most_ms, (int64_t)1) };
 	struct lane_hold crowd = { "lane_full", queue_ms(l, lane) };
-	if (crowd.wait_ms > wish->most_ms)
+	if (crowd.wait_ms && is_past(clock_ms() + crowd.wait_ms, patience(&w, &crowd)))
 		return fail_hold(lane, crowd, e);
 	queue_join(&w);
 	bool ok = wait_for_turn(&w, e);

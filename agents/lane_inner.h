@@ -17,7 +17,7 @@ struct lane_waiter {
 	struct lanes *lanes;
 	struct lane *lane;
 	const struct lane_wish *wish;
-	int64_t until;             /* the longest that it waits */
+	int64_t until;             /* the longest that it waits; of a patient one, for the pause that it met last */
 	bool said;
 };
 

@@ -16,6 +16,7 @@ struct route {
 	char asked[NAMES_BYTES];   /* "a, b" */
 	size_t n_asked;
 	const char *name;          /* of the model that is asked now */
+	bool last;                 /* no other comes after it */
 	bool kept;                 /* a block of the turn was taken: no other attempt may follow */
 	bool keeping_failed;       /* the error is of who took it */
 };
@@ -141,7 +142,7 @@ static bool attempt(struct route *r, const struct model_config *c, struct model_
 	struct lanes *lanes = r->models->lanes;
 	struct model_rate rate = { -1, -1, -1, -1, -1, -1 };
 	struct lane_wish wish = { .config = c, .tokens = lanes ? tokens_of(c, r->wanted) : 0,
-		.most_ms = MAX_OF(r->models->retry.max_ms, (int64_t)LEAST_WAIT_MS), .deadline = r->deadline, .waits = say_lane,
+		.most_ms = MAX_OF(r->models->retry.max_ms, (int64_t)LEAST_WAIT_MS), .patient = r->last, .deadline = r->deadline, .waits = say_lane,
 		.self = r };
 	struct lane_pass pass;
 	*held = lanes && !lane_enter(lanes, &wish, &pass, e);
@@ -238,9 +239,10 @@ bool route_turn(struct models *m, struct arena *a, const char *const *names, con
 	const char *const *list = names && names[0] ? names : NULL;
 	const char *next;
 	for (size_t i = 0;; i++) {
+		next = name_at(m, list, i + 1);
+		r.last = !next;
 		if (ask_named(&r, name_at(m, list, i), turn, e))
 			return true;
-		next = name_at(m, list, i + 1);
 		if (!next || !may_ask_next(&r, e))
 			return fail_all(&r, e);
 		say_next(&r, e, next);

@@ -215,6 +215,31 @@ LOOP_TEST(nobody_joins_a_queue_that_is_longer_than_he_can_wait)
 	group_wait(&g, deadline_in(LONG_MS), &ignored);
 }
 
+LOOP_TEST(a_patient_caller_waits_for_its_share_until_the_deadline_but_for_no_long_pause)
+{
+	struct model_config config = { .requests_per_minute = 300 }; /* one each 200 ms */
+	struct lanes *l = lane_case_new(a, NULL);
+	struct group g = { 0 };
+	struct lane_pass pass;
+	while (strcmp(TRY(l, &config, 0), "in") == 0)
+		;
+	struct lane_caller *all[4];
+	for (size_t i = 0; i < COUNT(all); i++) {
+		all[i] = lane_caller_new(a, &g, l, &config, 50);
+		all[i]->wish.patient = true;
+	}
+	all[2]->wish.deadline = clock_ms() + 300; /* behind two */
+	REQUIRE_OK(group_wait(&g, deadline_in(LONG_MS), e));
+	CHECK(all[0]->ok && all[1]->ok && all[1]->waited_ms > 200);
+	CHECK_EQ_S(all[2]->e.code, "lane_full"); /* it had no time for that queue */
+	CHECK(all[3]->ok && all[3]->waited_ms > 400);
+	lane_end_as(l, &all[3]->pass, ERR_BUSY, "model_rate_limited", 500);
+	struct lane_caller *late = lane_caller_new(a, &g, l, &config, 100);
+	late->wish.patient = true;
+	REQUIRE_OK(group_wait(&g, deadline_in(LONG_MS), e));
+	CHECK_EQ_S(late->e.code, "lane_paused");
+}
+
 LOOP_TEST(who_is_cancelled_or_out_of_time_leaves_the_queue_and_holds_nobody_up)
 {
 	struct model_config config = { .requests_per_minute = 120 };

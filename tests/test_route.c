@@ -2,6 +2,7 @@
 /* From a wanted turn to a model that gives it, over real HTTP to the scripted model: what is asked again, what is asked
  * of another model, what goes up at once, and what the log says of it. */
 #include "clock.h"
+#include "lane.h"
 #include "mock_case.h"
 #include "net.h"
 #include "route.h"
@@ -319,6 +320,69 @@ LOOP_TEST(an_answer_that_broke_off_is_asked_for_again_and_what_was_shown_stays)
 	CHECK_EQ_S(said(c, &messages), "model_cut model-a;");
 	const struct thought_row *first = thoughts_pending(c->thoughts);
 	CHECK(first && first->kind == THOUGHT_TEXT && strncmp("Half of it is here.", first->message, strlen(first->message)) == 0);
+}
+
+/* ---- lanes ---- */
+
+static void lanes_end(void *lanes)
+{
+	lanes_free(lanes);
+}
+
+static struct lanes *with_lanes(struct arena *a, struct route_case *c, int64_t circuit_failures)
+{
+	c->models.lanes = lanes_new(&(struct lane_rules){ circuit_failures, 60000 }, NULL);
+	arena_defer(a, lanes_end, c->models.lanes);
+	return c->models.lanes;
+}
+
+LOOP_TEST(a_model_whose_lane_is_paused_is_passed_over_and_not_asked)
+{
+	const char *messages;
+	struct route_case *c = case_open(a, "replies:\n  - { when: { api_key: key-a }, status: 429, headers: { retry-after: '60' } }\n" FINE);
+	with_lanes(a, c, 0);
+	c->all[0].lane = "one";
+	c->models.fallback = fallback;
+	CHECK_EQ_S(ask(c, NULL, e), "turn model-b");
+	CHECK_EQ_S(ask(c, NULL, e), "turn model-b");
+	CHECK_EQ_S(asked(c), "a b b");
+	CHECK_EQ_S(said(c, &messages), "model_rate_limited model-b;lane_paused model-b;");
+	c->models.fallback = NULL;
+	CHECK_EQ_S(ask(c, NULL, e), "busy lane_paused");
+	CHECK(e->retry_after_ms > 50000);
+}
+
+LOOP_TEST(a_lane_that_is_full_is_waited_for_when_no_other_model_is_left)
+{
+	struct route_case *c = case_open(a, "replies:\n" FINE);
+	with_lanes(a, c, 0);
+	for (size_t i = 0; i < MODELS; i++)
+		c->all[i].requests_per_minute = 100; /* ten are there, and one comes each 600 ms */
+	c->models.fallback = fallback;
+	c->all[2].lane = "three";
+	for (int i = 0; i < 11; i++)
+		CHECK_EQ_S(ask(c, NULL, e), i < 10 ? "turn model-a" : "turn model-c");
+	c->models.fallback = NULL;
+	CHECK_EQ_S(ask(c, NULL, e), "turn model-a");
+	CHECK(!ask_until(c, NULL, deadline_in(300), e));
+	CHECK_EQ_S(e->code, "lane_full");
+}
+
+LOOP_TEST(failures_open_the_circuit_and_those_of_who_keeps_the_blocks_do_not)
+{
+	struct route_case *c = case_open(a, "replies:\n" FINE);
+	struct lane_state state;
+	struct lanes *l = with_lanes(a, c, 1);
+	played = play_block_then_cut;
+	c->rq.block_ended = keep;
+	c->rq.self = c;
+	CHECK_EQ_S(ask(c, NULL, e), "net db_away");
+	CHECK(!lanes_changed(l, &state));
+	c->rq.self = NULL;
+	CHECK_EQ_S(ask(c, NULL, e), "net model_cut");
+	CHECK(lanes_changed(l, &state) && state.reason == LANE_CIRCUIT_OPEN);
+	CHECK_EQ_S(ask(c, NULL, e), "busy circuit_open");
+	played = NULL;
 }
 
 /* ---- the five limits of time ---- */
