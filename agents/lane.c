@@ -136,7 +136,8 @@ void lane_count_own(const struct lanes *l, struct lane *lane, int64_t requests, 
 
 void lane_learn(struct lanes *l, struct lane *lane, int64_t requests, int64_t tokens)
 {
-	bool known = (requests <= 0 || requests == lane->learned_requests) && (tokens <= 0 || tokens == lane->learned_tokens);
+	bool known = (requests <= 0 || requests == lane->learned_requests) &&
+		(tokens <= 0 || tokens == lane->learned_tokens);
 	if (known)
 		return;
 	lane->learned_requests = requests > 0 ? requests : lane->learned_requests;
@@ -189,8 +190,9 @@ bool lanes_changed(struct lanes *l, struct lane_state *state)
 	if (!lane)
 		return false;
 	int64_t left = lane->paused_until - clock_ms();
-	*state = (struct lane_state){ lane->name, left > 0 ? lane->reason : LANE_FREE, left > 0 ? left : lane->closed ? 0 : -1,
-		lane->why, lane->learned_requests, lane->learned_tokens };
+	int64_t paused_ms = left > 0 ? left : lane->closed ? 0 : -1;
+	*state = (struct lane_state){ lane->name, left > 0 ? lane->reason : LANE_FREE, paused_ms, lane->why,
+		lane->learned_requests, lane->learned_tokens };
 	lane->changed = lane->closed = false;
 	return true;
 }

@@ -21,16 +21,16 @@ static bool fail_hold(const struct lane *lane, struct lane_hold hold, struct err
 {
 	double s = (double)MAX_OF(hold.wait_ms, (int64_t)1) / 1000;
 	if (is_full(&hold))
-		FAIL(e, ERR_BUSY, "lane_full", "lane %s is at its limit of %ld requests and %ld tokens a minute, %zu wait; again in "
-			"%.1f s", lane->name, (long)lane_requests_limit(lane), (long)lane_tokens_limit(lane), lane->waiting, s);
+		FAIL(e, ERR_BUSY, "lane_full", "lane %s is at its limit of %ld requests and %ld tokens a minute, %zu wait; "
+			"again in %.1f s", lane->name, (long)lane_requests_limit(lane), (long)lane_tokens_limit(lane), lane->waiting, s);
 	else
-		FAIL(e, ERR_BUSY, hold.code, "lane %s is left alone for %.1f s more%s%s", lane->name, s, *why_of(lane) ? ": " : "",
-			why_of(lane));
+		FAIL(e, ERR_BUSY, hold.code, "lane %s is left alone for %.1f s more%s%s", lane->name, s,
+			*why_of(lane) ? ": " : "", why_of(lane));
 	e->retry_after_ms = MAX_OF(hold.wait_ms, (int64_t)1);
 	return false;
 }
 
-/* How long those before us will take, as far as the limit tells: nobody joins a queue that is longer than he can wait. */
+/* How long those before us will take, as far as the limit tells: nobody joins a queue longer than he can wait. */
 static int64_t queue_ms(const struct lanes *l, const struct lane *lane)
 {
 	int64_t limit = lane_requests_limit(lane);

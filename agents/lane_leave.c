@@ -55,7 +55,8 @@ static void tell(struct lanes *l, const struct lane_count *count)
 		l->share.tell(l->share.self, count);
 }
 
-static void pause_lane(struct lanes *l, const struct lane_pass *pass, enum lane_reason reason, int64_t ms, const char *why)
+static void pause_lane(struct lanes *l, const struct lane_pass *pass, enum lane_reason reason, int64_t ms,
+	const char *why)
 {
 	struct lane *lane = pass->lane;
 	ms = MIN_OF(ms, (int64_t)PAUSE_MOST_MS);

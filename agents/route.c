@@ -142,8 +142,8 @@ static bool attempt(struct route *r, const struct model_config *c, struct model_
 	struct lanes *lanes = r->models->lanes;
 	struct model_rate rate = { -1, -1, -1, -1, -1, -1 };
 	struct lane_wish wish = { .config = c, .tokens = lanes ? tokens_of(c, r->wanted) : 0,
-		.most_ms = MAX_OF(r->models->retry.max_ms, (int64_t)LEAST_WAIT_MS), .patient = r->last, .deadline = r->deadline, .waits = say_lane,
-		.self = r };
+		.most_ms = MAX_OF(r->models->retry.max_ms, (int64_t)LEAST_WAIT_MS), .patient = r->last,
+		.deadline = r->deadline, .waits = say_lane, .self = r };
 	struct lane_pass pass;
 	*held = lanes && !lane_enter(lanes, &wish, &pass, e);
 	if (*held)

@@ -29,11 +29,12 @@ RIG_TEST(a_429_at_one_worker_keeps_the_next_away_without_redis, LATER)
 	r->config.backoff_max_ms = 100;
 	REQUIRE_OK(rig_start(r, e));
 	int64_t one = rig_ask(a, r, "quotes", "x");
-	REQUIRE_OK(wait_true(a, r, "select count(*) = 1 from drover.lanes where lane = 'default' and reason = 'rate_limited' and "
-		"paused_until between now() + '0.5 s' and now() + '2.1 s' and why like '%HTTP 429%'", e));
+	REQUIRE_OK(wait_true(a, r, "select count(*) = 1 from drover.lanes where lane = 'default' and "
+		"reason = 'rate_limited' and paused_until between now() + '0.5 s' and now() + '2.1 s' and why like '%HTTP 429%'", e));
 	REQUIRE_OK(restart(r, e)); /* another worker */
 	int64_t two = rig_ask(a, r, "quotes", "x");
-	REQUIRE_OK(wait_true(a, r, arena_printf(a, "select error_code = 'lane_paused' from agent_requests where id = %ld", (long)two), e));
+	static const char refused[] = "select count(*) = 1 from agent_requests where error_code = 'lane_paused' and id = %ld";
+	REQUIRE_OK(wait_true(a, r, arena_printf(a, refused, (long)two), e));
 	CHECK_EQ_I(mock_count(r->mock).requests, 1);
 	CHECK_FATE(one, "completed 2");
 	CHECK_FATE(two, "completed 2");
@@ -55,12 +56,12 @@ RIG_TEST(a_request_waits_for_a_paused_lane_and_operators_see_why, FINE)
 {
 	r->config.retry = (struct route_retry){ 2, 10, 7200000 };
 	r->config.limits.run_ms = 7200000;
-	CHECK_SQL(r->owner, "insert into drover.lanes (lane, paused_until, reason, why, requests_per_minute) values ('default', "
-		"now() + '1 h', 'spend_limit', 'the provider said no', 50) returning lane", "default");
+	CHECK_SQL(r->owner, "insert into drover.lanes (lane, paused_until, reason, why, requests_per_minute) "
+		"values ('default', now() + '1 h', 'spend_limit', 'the provider said no', 50) returning lane", "default");
 	REQUIRE_OK(rig_start(r, e) && loop_sleep(2 * r->config.poll_ms, e));
 	int64_t id = rig_ask(a, r, "quotes", "x");
-	REQUIRE_OK(wait_true(a, r, "select count(*) = 1 from agent_logs where kind = 'status' and data ->> 'code' = 'lane_paused' "
-		"and data ->> 'model' = 'claude-test' and (data ->> 'wait_ms')::bigint > 3000000", e));
+	REQUIRE_OK(wait_true(a, r, "select count(*) = 1 from agent_logs where kind = 'status' and "
+		"data ->> 'code' = 'lane_paused' and data ->> 'model' = 'claude-test' and (data ->> 'wait_ms')::bigint > 3000000", e));
 	struct ran why = shell(a, r->db.worker_url, arena_printf(a, "$D why %ld", (long)id));
 	CHECK_HAS(why.out, "if it asks a model of lane default, it waits: the lane is paused until 20");
 	CHECK_HAS(why.out, "(spend_limit: the provider said no)");

@@ -309,3 +309,47 @@ LOOP_TEST(a_caller_that_is_cancelled_while_redis_is_asked_breaks_nothing_and_tak
 	int64_t in = count_both(one, two, &config, 60, e);
 	CHECK(in >= 59 && in <= 62); /* of 60 one was taken, and the cancelled one was given back */
 }
+
+/* ---- every wait ---- */
+
+struct visit {
+	struct worker *worker;
+	const struct model_config *config;
+};
+
+static bool one_visit(void *arg, struct err *e)
+{
+	struct visit *v = arg;
+	struct lane_pass pass;
+	struct lane_wish wish = { .config = v->config, .tokens = 100, .most_ms = 2000 };
+	task_torture_mark();
+	if (!lane_enter(v->worker->lanes, &wish, &pass, e))
+		return false;
+	bool ok = loop_sleep(1, e);
+	lane_leave(v->worker->lanes, &pass, &(struct lane_end){ .error = ok ? NULL : e });
+	return ok;
+}
+
+LOOP_TEST(every_wait_of_a_caller_may_fail_and_the_next_one_comes_in)
+{
+	static const enum err_kind kinds[] = { ERR_CANCELLED, ERR_TIMEOUT, ERR_NET };
+	TWO_WORKERS;
+	struct model_config config = { .requests_per_minute = 6000 };
+	struct visit v = { one, &config };
+	struct lane_pass pass;
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		bool ok = false;
+		for (int k = 1; !ok && k < 50; k++) {
+			struct group g = { 0 };
+			loop_torture(k, kinds[i]);
+			REQUIRE_OK(group_start(&g, "visit", one_visit, &v, e));
+			ok = group_wait(&g, deadline_in(LONG_MS), e);
+			CHECK(ok != (loop_torture(0, ERR_NONE) >= k));
+			CHECK(ok || e->kind == kinds[i]);
+			CHECK_EQ_S(lane_try(two->lanes, &config, 0, &pass, e), "in");
+			lane_end_as(two->lanes, &pass, ERR_NONE, "", 0);
+		}
+		CHECK(ok);
+	}
+	CHECK_EQ_S(lane_try(one->lanes, &config, 3000, &pass, e), "in");
+}

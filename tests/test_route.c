@@ -114,7 +114,10 @@ static const char *said(struct route_case *c, const char **messages)
 #define ALWAYS(key, status) "  - { when: { api_key: " key " }, status: " status " }\n"
 #define ONCE(status) "  - { when: { nth: 1 }, status: " status " }\n"
 #define FINE "  - reply: Fine.\n"
-#define SPENT "body: { type: error, error: { type: rate_limit_error, message: m, details: { error_code: enforced_spend_limit_reached } } }"
+#define SPENT "body: { type: error, error: { type: rate_limit_error, message: m, " \
+	"details: { error_code: enforced_spend_limit_reached } } }"
+#define LATER(key, seconds) \
+	"  - { when: { api_key: " key " }, status: 429, headers: { retry-after: '" seconds "' } }\n"
 
 /* ---- again ---- */
 
@@ -163,8 +166,8 @@ LOOP_TEST(the_provider_s_own_wait_is_the_least_in_seconds_and_as_a_date)
 	static const char *const headers[] = { "retry-after: '1'", "retry-after-ms: '1000'",
 		"retry-after: 'Fri, 20 Nov 2026 10:00:01 GMT', date: 'Fri, 20 Nov 2026 10:00:00 GMT'" };
 	for (size_t i = 0; i < COUNT(headers); i++) {
-		struct route_case *c = case_open(a, arena_printf(a, "replies:\n  - { when: { nth: 1 }, status: 429, headers: { %s } }\n"
-			FINE, headers[i]));
+		struct route_case *c = case_open(a, arena_printf(a,
+			"replies:\n  - { when: { nth: 1 }, status: 429, headers: { %s } }\n" FINE, headers[i]));
 		int64_t began = clock_ms();
 		c->models.retry.max_ms = 5000;
 		if (!CHECK_EQ_S(ask(c, NULL, e), "turn model-a") || !CHECK(clock_ms() - began >= 1000))
@@ -175,7 +178,7 @@ LOOP_TEST(the_provider_s_own_wait_is_the_least_in_seconds_and_as_a_date)
 
 LOOP_TEST(a_provider_that_asks_for_more_than_the_longest_wait_is_not_waited_for)
 {
-	struct route_case *c = case_open(a, "replies:\n  - { when: { api_key: key-a }, status: 429, headers: { retry-after: '60' } }\n" FINE);
+	struct route_case *c = case_open(a, "replies:\n" LATER("key-a", "60") FINE);
 	CHECK_EQ_S(ask(c, NULL, e), "busy model_rate_limited");
 	CHECK_EQ_I(e->retry_after_ms, 60000);
 	CHECK_EQ_S(asked(c), "a");
@@ -234,7 +237,8 @@ LOOP_TEST(models_are_asked_in_the_order_of_the_list_and_the_turn_says_who_answer
 	CHECK_EQ_S(ask(c, NULL, e), "turn model-c");
 	CHECK(c->turn.config == &c->all[2]);
 	CHECK_EQ_S(asked(c), "a a b b c");
-	CHECK_EQ_S(said(c, &messages), "model_overloaded model-a;model_overloaded model-b;model_error model-b;model_error model-c;");
+	CHECK_EQ_S(said(c, &messages),
+		"model_overloaded model-a;model_overloaded model-b;model_error model-b;model_error model-c;");
 	CHECK(strstr(messages, "model-b failed (model_error); the turn starts again with model-c\n"));
 }
 
@@ -254,7 +258,8 @@ LOOP_TEST(a_model_that_refuses_us_is_not_asked_again_but_the_next_is)
 {
 	static const char *const refusals[] = { "status: 401", "status: 402", "status: 403", "status: 429, " SPENT };
 	for (size_t i = 0; i < COUNT(refusals); i++) {
-		struct route_case *c = case_open(a, arena_printf(a, "replies:\n  - { when: { api_key: key-a }, %s }\n" FINE, refusals[i]));
+		const char *script = arena_printf(a, "replies:\n  - { when: { api_key: key-a }, %s }\n" FINE, refusals[i]);
+		struct route_case *c = case_open(a, script);
 		bool alone = CHECK(strncmp(ask(c, NULL, e), "refused model_", 14) == 0);
 		alone = CHECK_EQ_S(asked(c), "a") && alone;
 		c->models.fallback = fallback;
@@ -315,11 +320,13 @@ LOOP_TEST(nothing_is_asked_again_after_a_block_was_kept)
 LOOP_TEST(an_answer_that_broke_off_is_asked_for_again_and_what_was_shown_stays)
 {
 	const char *messages;
-	struct route_case *c = case_open(a, "replies:\n  - { when: { nth: 1 }, reply: Half of it is here., cut_after: { deltas: 1 } }\n" FINE);
+	struct route_case *c = case_open(a, "replies:\n"
+		"  - { when: { nth: 1 }, reply: Half of it is here., cut_after: { deltas: 1 } }\n" FINE);
 	CHECK_EQ_S(ask(c, NULL, e), "turn model-a");
 	CHECK_EQ_S(said(c, &messages), "model_cut model-a;");
 	const struct thought_row *first = thoughts_pending(c->thoughts);
-	CHECK(first && first->kind == THOUGHT_TEXT && strncmp("Half of it is here.", first->message, strlen(first->message)) == 0);
+	REQUIRE(first && first->kind == THOUGHT_TEXT);
+	CHECK(*first->message && strncmp("Half of it is here.", first->message, strlen(first->message)) == 0);
 }
 
 /* ---- lanes ---- */
@@ -339,7 +346,7 @@ static struct lanes *with_lanes(struct arena *a, struct route_case *c, int64_t c
 LOOP_TEST(a_model_whose_lane_is_paused_is_passed_over_and_not_asked)
 {
 	const char *messages;
-	struct route_case *c = case_open(a, "replies:\n  - { when: { api_key: key-a }, status: 429, headers: { retry-after: '60' } }\n" FINE);
+	struct route_case *c = case_open(a, "replies:\n" LATER("key-a", "60") FINE);
 	with_lanes(a, c, 0);
 	c->all[0].lane = "one";
 	c->models.fallback = fallback;
@@ -400,7 +407,8 @@ LOOP_TEST(each_limit_of_a_model_ends_the_attempt_and_not_the_turn)
 	};
 	for (size_t i = 0; i < COUNT(limits); i++) {
 		const char *messages;
-		struct route_case *c = case_open(a, arena_printf(a, "replies:\n  - { when: { nth: 1 }, %s }\n" FINE, limits[i].reply));
+		const char *script = arena_printf(a, "replies:\n  - { when: { nth: 1 }, %s }\n" FINE, limits[i].reply);
+		struct route_case *c = case_open(a, script);
 		c->all[0].limits = limits[i].limits;
 		if (!CHECK_EQ_S(ask(c, NULL, e), "turn model-a"))
 			printf("      %s: %s\n", limits[i].code, e->msg);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Lanes of this process and what other workers know: through drover.lanes in any case, through Redis where there is one. */
+/* Lanes of this process and what other workers know: through drover.lanes always, through Redis where there is one. */
 #include "agents_sql.h"
 #include "clock.h"
 #include "lane.h"
@@ -75,7 +75,8 @@ bool pool_fallback_find(struct pool *p, struct err *e)
 		if (!*name)
 			continue;
 		if (n == FALLBACK_MOST)
-			return FAIL(e, ERR_INPUT, "too_many_models", "option model.fallback names more than %d models", FALLBACK_MOST);
+			return FAIL(e, ERR_INPUT, "too_many_models", "option model.fallback names more than %d models",
+				FALLBACK_MOST);
 		if (!model_find(&p->models, name))
 			return FAIL(e, ERR_INPUT, "unknown_model", "option model.fallback names %s, which is neither model.name nor in "
 				"models.yaml", name);
@@ -154,7 +155,7 @@ static bool sync_once(struct pool *p, struct err *e)
 /* At most once a second, whatever happens to the lanes; without news as often as upkeep. */
 static bool wait_for_news(struct pool *p, struct err *e)
 {
-	int64_t began = clock_ms(), poll = began + p->config->poll_ms, soon = began + MIN_OF((int64_t)WRITE_MS, p->config->poll_ms);
+	int64_t began = clock_ms(), poll = began + p->config->poll_ms, soon = MIN_OF(began + WRITE_MS, poll);
 	for (;;) {
 		int64_t until = p->lanes->news ? soon : poll;
 		if (clock_ms() >= until)
