@@ -31,8 +31,8 @@ def clean_clone(folder):
 
 def start_worker(cluster, model, slots, processes=1, **more):
     """The program as it is run; more: options by their environment names."""
-    env = dict(os.environ, DROVER_DATABASE_URL=cluster.worker_url, DROVER_MODEL_BASE_URL=model,
-               DROVER_LOG_LEVEL="error", DROVER_WORKER_SLOTS=str(slots), DROVER_WORKER_DRAIN="0", **more)
+    env = {**os.environ, "DROVER_DATABASE_URL": cluster.worker_url, "DROVER_MODEL_BASE_URL": model,
+           "DROVER_LOG_LEVEL": "error", "DROVER_WORKER_SLOTS": str(slots), "DROVER_WORKER_DRAIN": "0", **more}
     return Process(BUILD / "drover", "worker", "--processes", str(processes), env=env)
 
 

@@ -66,7 +66,7 @@ def measured(pid, counted, seconds):
 
 def overlap(streams):
     """How long a stream must live that all are alive together: the start takes its time."""
-    return 4 + streams // 1000
+    return 4 + streams // 300
 
 
 # ---- our side ----
@@ -127,7 +127,7 @@ def certificate(folder):
 def ours_tls(cluster, folder, streams, seconds):
     """The model has a fiber a stream here. Its count of events is not kept: all of them over all of the time."""
     cert, key = certificate(folder)
-    live_s = seconds + overlap(streams) * 4
+    live_s = seconds + overlap(streams) * 2
     model = Model(folder, live_s, "--tls-cert", cert, "--tls-key", key)
     cluster.sql("truncate agent_requests, agent_sessions, agent_logs, agent_turns cascade; truncate drover.workers")
     worker, pid = worker_of(cluster, model.url, streams, CURL_CA_BUNDLE=str(cert))
@@ -156,7 +156,7 @@ def ours_tls(cluster, folder, streams, seconds):
 def other(folder, argv_of, streams, seconds, least=0.9):
     """Half as many, until it keeps up. (streams, us per event, events per second)"""
     while True:
-        model = Model(folder, seconds + overlap(streams) * 3 + SETTLE_S, "--load")
+        model = Model(folder, seconds + overlap(streams) + SETTLE_S, "--load")
         reader = Process(*argv_of(model.url, streams))
         wait_for(lambda: model.now()[1] >= streams or model.now()[3], f"{streams} streams", 120, 0.02)
         live = model.now()[1]
