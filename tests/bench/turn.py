@@ -7,20 +7,20 @@ import time
 import urllib.parse
 
 from cluster import Cluster, free_port
-from common import BUILD, Process, build, cpu_seconds, median, note, spread, table, wait_for
+from common import BUILD, ROOT, Process, build, cpu_seconds, median, note, spread, table, wait_for
 from start import start_worker
 
 SCRIPT = """replies:
   - when: { turn: 0 }
     reply: [ { thinking: 'First I look.' }, { tool: project_search, input: { words: apollo } } ]
-  - reply: There is nothing of that name.
+  - reply: It is a small project.
 """
-ASK = ("insert into agent_requests (type, request) select 'project_management', 'find apollo ' || n "
-       "from generate_series(1, {}) n")
+ASK = ("insert into agent_requests (user_id, workspace_id, type, request) select user_id, workspace_id, "
+       "'project_management', 'find apollo ' || n from psa.members, generate_series(1, {}) n")
 DONE = "select not exists (select from agent_requests where finished_at is null)"
 STATEMENTS = """select round(s.calls / {0}.0, 2) || ' ' || coalesce((regexp_match(s.query, '^-- ([^.;]*)'))[1],
     left(regexp_replace(s.query, '\\s+', ' ', 'g'), 100))
-  from pg_stat_statements s join pg_roles r on r.oid = s.userid and r.rolname = 'drover_worker'
+  from pg_stat_statements s join pg_roles r on r.oid = s.userid and r.rolname <> 'postgres'
   where s.toplevel and s.calls >= {0} * 0.05 order by s.calls desc"""
 IDLE_S = 5
 
@@ -90,9 +90,10 @@ class Turns:
 
     def check(self):
         failed = self.cluster.sql("select error from agent_requests where status <> 'completed' limit 1")
-        turns = self.cluster.sql("select count(*) from tool_executions")
-        if failed or turns == "0":
-            raise SystemExit(f"the requests did not end as they should: {failed or 'no tool was called'}")
+        tools = self.cluster.sql("select count(*) filter (where output::text like '%APOLLO%') = (select count(*) from "
+                                 "agent_requests) from tool_executions")
+        if failed or tools != "t":
+            raise SystemExit(f"the requests did not end as they should: {failed or 'a tool found nothing'}")
 
     def speed(self, requests):
         """Requests a second, per core of the worker's processor time, and bytes of WAL each."""
@@ -133,6 +134,7 @@ def run(options):
     build("drover")
     cluster = Cluster(shared_preload_libraries="pg_stat_statements")
     cluster.sql("create extension pg_stat_statements")
+    cluster.sql((ROOT / "schema/psa/demo.sql").read_text().rstrip().rstrip(";"))
     script = cluster.folder / "turn.yaml"
     script.write_text(SCRIPT)
     model = Process(BUILD / "drover", "mock-model", "--port", "0", "--script", script)
