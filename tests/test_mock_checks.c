@@ -321,3 +321,83 @@ LOOP_TEST(thinking_goes_back_unchanged_or_not_at_all)
 	CHECK(!answer_back(c, &t, changed, e));
 	CHECK(strstr(e->msg, "Invalid `signature` in `thinking` block") != NULL);
 }
+
+/* ---- what stands beside the conversation ---- */
+
+LOOP_TEST(cache_marks_are_ephemeral)
+{
+	static const struct refusal cases[] = {
+		{ "'cache_control':{'type':'ephemeral'}", NULL },
+		{ "'cache_control':{'type':'ephemeral','ttl':'1h'}", NULL },
+		{ "'cache_control':{'type':'lasting'}", "cache_control: Input tag 'lasting' found using 'type'" },
+		{ "'cache_control':{'type':'ephemeral','ttl':'2h'}", "cache_control.ephemeral.ttl: Input should be '5m' or '1h'" },
+		{ "'cache_control':{'type':'ephemeral','ttl':5}", "cache_control.ephemeral.ttl: Input should be '5m' or '1h'" },
+		{ "'system':[{'type':'text','text':'x','cache_control':{}}]", "cache_control: Input tag '' found" },
+		{ "'tools':[{'name':'a','input_schema':{'type':'object'},'cache_control':{'type':'x'}}]", "cache_control: Input tag" },
+	};
+	ALL(HEAD HI ",@}", cases);
+}
+
+LOOP_TEST(the_answers_form_is_a_closed_schema)
+{
+	static const struct refusal cases[] = {
+		{ "{'effort':'low'}", NULL },
+		{ "{'effort':'huge'}", "output_config.effort: Input should be 'low', 'medium'" },
+		{ "{'shape':1}", "output_config.shape: Extra inputs are not permitted" },
+		{ "[]", "output_config: Input should be a valid dictionary" },
+		{ "{'format':{'type':'json'}}", "output_config.format.type: Input should be 'json_schema'" },
+		{ "{'format':{'type':'json_schema'}}", "output_config.format.schema: Field required" },
+		{ "{'format':{'type':'json_schema','schema':{'type':'object'}}}",
+			"output_config.format.schema: For 'object' type, 'additionalProperties' must be explicitly set to false" },
+		{ "{'format':{'type':'json_schema','schema':{'type':'object','additionalProperties':false,'properties':"
+			"{'a':{'type':'object'}}}}}", "output_config.format.schema: For 'object' type" },
+		{ "{'format':{'type':'json_schema','schema':{'type':'object','additionalProperties':false,'properties':"
+			"{'a':{'type':'string'}}}}}", NULL },
+	};
+	ALL(HEAD HI ",'output_config':@}", cases);
+}
+
+LOOP_TEST(a_server_tool_is_one_of_the_providers)
+{
+	static const struct refusal cases[] = {
+		{ "{'type':'web_search_20250305','name':'web_search','max_uses':3}", NULL },
+		{ "{'type':'web_search_20250305','name':'search'}", "tools.0.web_search_20250305.name: Input should be 'web_search'" },
+		{ "{'type':'web_search_20250305','name':'web_search','max_uses':0}",
+			"tools.0.web_search_20250305.max_uses: Input should be greater than 0" },
+		{ "{'type':'web_search_20250305','name':'web_search','allowed_domains':['a'],'blocked_domains':['b']}",
+			"tools.0.web_search_20250305: Only one of allowed_domains and blocked_domains" },
+		{ "{'type':'web_search_20250305','name':'web_search','input_schema':{}}",
+			"tools.0.web_search_20250305.input_schema: Extra inputs are not permitted" },
+		{ "{'type':'crystal_ball_20250101','name':'ball'}", "tools.0: Input tag 'crystal_ball_20250101' found" },
+		{ "{'type':'code_execution_20250522','name':'code_execution'}", NULL },
+	};
+	ALL(HEAD HI ",'tools':[@]}", cases);
+}
+
+#define SEARCH(id) "{'type':'server_tool_use','id':'" id "','name':'web_search','input':{'query':'x'}}"
+#define FOUND(id) "{'type':'web_search_tool_result','tool_use_id':'" id "','content':[]}"
+
+LOOP_TEST(what_a_search_found_goes_back_with_the_search)
+{
+	static const struct refusal cases[] = {
+		{ SEARCH("s1") "," FOUND("s1"), NULL },
+		{ SEARCH("s1") "," FOUND("s2"), "messages.1.content.1: unexpected `tool_use_id` found in `web_search_tool_result`" },
+		{ FOUND("s1") "," SEARCH("s1"), "messages.1.content.0: unexpected `tool_use_id`" },
+		{ "{'type':'server_tool_use','id':'s1','name':'web_search'}",
+			"messages.1.content.0.server_tool_use.input: Input should be a valid dictionary" },
+		{ "{'type':'web_search_tool_result','tool_use_id':'s1'}",
+			"messages.1.content.0.web_search_tool_result.content: Field required" },
+	};
+	ALL(HEAD "'messages':[{'role':'user','content':'x'},{'role':'assistant','content':[@]},{'role':'user','content':'y'}]}",
+		cases);
+}
+
+LOOP_TEST(thinking_is_of_a_known_kind)
+{
+	static const struct refusal cases[] = {
+		{ "{'type':'deep'}", "thinking: Input tag 'deep' found using 'type' does not match any of the expected tags" },
+		{ "{'type':'adaptive'}", NULL },
+		{ "{'type':'between_tools'}", NULL },
+	};
+	ALL(HEAD HI ",'thinking':@}", cases);
+}
