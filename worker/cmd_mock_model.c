@@ -105,6 +105,11 @@ static void raise_descriptors(void)
 	setrlimit(RLIMIT_NOFILE, &files);
 }
 
+static bool serve_load(void *load, struct err *e)
+{
+	return load_serve(load, e);
+}
+
 static bool run_load(const struct mock_model_options *o, const struct script *script, struct err *e)
 {
 	ARENA_SCOPE(a);
@@ -115,8 +120,9 @@ static bool run_load(const struct mock_model_options *o, const struct script *sc
 	struct load *l = load_open(a, &options, e);
 	if (!l)
 		return false;
+	bool stopped;
 	tell_url(o, load_port(l));
-	return load_serve(l, e);
+	return command_until_signal(serve_load, l, &stopped, e);
 }
 
 static bool run_mock(struct command_run *run, const struct script *script, struct err *e)

@@ -5,9 +5,7 @@
 #include "http_server.h"
 #include "speech.h"
 #include <errno.h>
-#include <signal.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -37,7 +35,7 @@ struct stream {
 struct load {
 	struct load_options options;
 	struct arena *arena;
-	int listener, port, epoll, signals;
+	int listener, port, epoll;
 	struct roll rolls[ASK_DIALECTS];
 	struct stream **slots, *unused;
 	size_t n_slots, now, spread; /* slots: all, of this tick, of the next stream */
@@ -251,10 +249,11 @@ static void slot_turn(struct load *l, struct stream *first)
 	}
 }
 
+/* One event a stream at most: who is late catches up step by step, and hears of the sockets between. */
 static void turn(struct load *l)
 {
 	int64_t now = clock_us();
-	for (; l->due_us <= now; l->due_us += l->tick_us)
+	for (size_t ticks = 0; l->due_us <= now && ticks < l->n_slots; ticks++, l->due_us += l->tick_us)
 		slot_turn(l, l->slots[l->now++ % l->n_slots]);
 	if (l->tell_us <= now && l->options.tell)
 		l->options.tell(now, &l->counts);
@@ -262,22 +261,34 @@ static void turn(struct load *l)
 		l->tell_us += SECOND_US;
 }
 
-static bool serve_once(struct load *l)
+/* Looks at what is ready, and does not wait. */
+static void serve_ready(struct load *l)
 {
 	struct epoll_event events[EVENTS];
-	int64_t wait_us = MAX_OF(l->due_us - clock_us(), 0);
-	int n = epoll_wait(l->epoll, events, EVENTS, (int)((wait_us + 999) / 1000));
-	for (int i = 0; i < n; i++) {
-		struct stream *s = events[i].data.ptr;
-		if (events[i].data.ptr == &l->signals)
+	int n;
+	do {
+		n = epoll_wait(l->epoll, events, EVENTS, 0);
+		for (int i = 0; i < n; i++) {
+			struct stream *s = events[i].data.ptr;
+			if (events[i].data.ptr == &l->listener)
+				accept_all(l);
+			else if (!stream_take(l, s))
+				stream_close(l, s);
+		}
+	} while (n == EVENTS);
+}
+
+bool load_serve(struct load *l, struct err *e)
+{
+	l->due_us = l->tell_us = clock_us();
+	for (;;) {
+		int64_t wait_us = MAX_OF(l->due_us - clock_us(), 0);
+		bool ready = loop_wait_fd(l->epoll, true, false, deadline_in(1 + wait_us / 1000), e);
+		if (!ready && e->kind != ERR_TIMEOUT)
 			return false;
-		if (events[i].data.ptr == &l->listener)
-			accept_all(l);
-		else if (!stream_take(l, s))
-			stream_close(l, s);
+		serve_ready(l);
+		turn(l);
 	}
-	turn(l);
-	return true;
 }
 
 /* ---- life ---- */
@@ -296,25 +307,18 @@ static void load_close(void *self)
 	struct load *l = self;
 	close(l->listener);
 	close(l->epoll);
-	close(l->signals);
-}
-
-static void watch(struct load *l, int fd, void *what)
-{
-	struct epoll_event want = { EPOLLIN, { .ptr = what } };
-	if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, fd, &want) != 0)
-		abort(); /* a socket can be watched */
 }
 
 static void load_prepare(struct load *l, const struct script_reply *reply)
 {
+	struct epoll_event want = { EPOLLIN, { .ptr = &l->listener } };
 	int64_t tick_ms = MIN_OF(reply->pace_ms, (int64_t)TICK_MS);
 	l->tick_us = tick_ms * 1000;
 	l->n_slots = (size_t)(reply->pace_ms / tick_ms);
 	l->slots = arena_alloc(l->arena, l->n_slots * sizeof(struct stream *));
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
-	l->signals = -1;
-	watch(l, l->listener, &l->listener);
+	if (epoll_ctl(l->epoll, EPOLL_CTL_ADD, l->listener, &want) != 0)
+		abort(); /* a socket can be watched */
 	arena_defer(l->arena, load_close, l);
 }
 
@@ -338,21 +342,4 @@ struct load *load_open(struct arena *a, const struct load_options *o, struct err
 int load_port(const struct load *l)
 {
 	return l->port;
-}
-
-bool load_serve(struct load *l, struct err *e)
-{
-	sigset_t stop;
-	sigemptyset(&stop);
-	sigaddset(&stop, SIGTERM);
-	sigaddset(&stop, SIGINT);
-	sigprocmask(SIG_BLOCK, &stop, NULL);
-	l->signals = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (l->signals < 0)
-		return FAIL(e, ERR_BUG, "no_descriptor", "signalfd: %s", strerror(errno));
-	watch(l, l->signals, &l->signals);
-	l->due_us = l->tell_us = clock_us();
-	while (serve_once(l))
-		;
-	return true;
 }

@@ -30,5 +30,5 @@ struct load_options {
  */
 struct load *load_open(struct arena *a, const struct load_options *o, struct err *e);
 int load_port(const struct load *l);
-/* Serves until SIGTERM or SIGINT, in an epoll loop of its own: no other fiber runs meanwhile. */
+/* waits. Serves until it is cancelled; all connections end with the arena. */
 bool load_serve(struct load *l, struct err *e);
