@@ -121,6 +121,7 @@ static bool run_load(const struct mock_model_options *o, const struct script *sc
 	if (!l)
 		return false;
 	bool stopped;
+	log_level_set(LOG_ERROR); /* a turn of the wheel may take long, and that is no alarm */
 	tell_url(o, load_port(l));
 	return command_until_signal(serve_load, l, &stopped, e);
 }
