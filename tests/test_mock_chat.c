@@ -2,7 +2,9 @@
 /* The scripted model's second dialect, chat completions: what it sends, what it understands, what it refuses. */
 #include "mock_case.h"
 
-static const struct http_header usual[] = { { "Content-Type", "application/json" }, { "Authorization", "Bearer k" }, { 0 } };
+static const struct http_header usual[] = {
+	{ "Content-Type", "application/json" }, { "Authorization", "Bearer k" }, { 0 },
+};
 
 /* Requests are written with ' for ". */
 static bool chat(struct mock_case *c, const char *body, struct http_reply *reply, struct err *e)
@@ -23,7 +25,8 @@ static bool chat(struct mock_case *c, const char *body, struct http_reply *reply
 LOOP_TEST(a_text_comes_in_chunks_between_a_role_and_done)
 {
 	struct http_reply reply;
-	struct mock_case *c = mock_case_open(a, "replies:\n  - { reply: 'Grüße \"x\"', chunk: 3, headers: { x-left: '7' } }\n");
+	struct mock_case *c = mock_case_open(a, "replies:\n"
+		"  - { reply: 'Grüße \"x\"', chunk: 3, headers: { x-left: '7' } }\n");
 	REQUIRE(c);
 	REQUIRE_OK(chat(c, HEAD HI "}", &reply, e));
 	CHECK_EQ_I(reply.status, 200);
@@ -67,7 +70,8 @@ LOOP_TEST(tool_calls_come_in_pieces)
 	HAS(reply.body.p, "{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"\\\":\\\"a\"}}]}");
 	HAS(reply.body.p, "{\"tool_calls\":[{\"index\":1,\"function\":{\"arguments\":\"{}\"}}]}");
 	HAS(reply.body.p, "\"finish_reason\":\"tool_calls\"");
-	const char *first = strstr(reply.body.p, "\"id\":\"call_"), *second = first ? strstr(first + 1, "\"id\":\"call_") : NULL;
+	const char *first = strstr(reply.body.p, "\"id\":\"call_");
+	const char *second = first ? strstr(first + 1, "\"id\":\"call_") : NULL;
 	CHECK(second && strncmp(first, second, 35) != 0);
 }
 
@@ -99,7 +103,8 @@ LOOP_TEST(errors_have_the_form_of_the_dialect)
 	CHECK_EQ_S(http_reply_header(&reply, "retry-after"), "3");
 	REQUIRE_OK(chat(c, HEAD HI "}", &reply, e));
 	HAS(reply.body.p, "{\"content\":\"cd\"}");
-	HAS(reply.body.p, "data: {\"error\":{\"message\":\"full\",\"type\":\"server_error\",\"param\":null,\"code\":null}}\n\n");
+	HAS(reply.body.p, "data: {\"error\":{\"message\":\"full\",\"type\":\"server_error\",\"param\":null,"
+		"\"code\":null}}\n\n");
 	LACKS(reply.body.p, "[DONE]");
 	LACKS(reply.body.p, "\"ef\"");
 }
@@ -147,7 +152,8 @@ LOOP_TEST(conditions_hold_for_its_messages_too)
 LOOP_TEST(values_of_its_tool_results_are_filled_in)
 {
 	struct http_reply reply;
-	struct mock_case *c = mock_case_open(a, "replies:\n  - reply: '{{look.rows.1}} {{note}} {{last_user}}'\n    chunk: 99\n");
+	struct mock_case *c = mock_case_open(a, "replies:\n"
+		"  - { reply: '{{look.rows.1}} {{note}} {{last_user}}', chunk: 99 }\n");
 	REQUIRE(c);
 	REQUIRE_OK(mock_post_with(c, "POST", "/v1/chat/completions", usual, "{\"model\":\"m\",\"stream\":true,\"messages\":["
 		"{\"role\":\"user\",\"content\":\"go\"},{\"role\":\"assistant\",\"tool_calls\":["
@@ -196,8 +202,8 @@ LOOP_TEST(what_such_servers_refuse_is_refused)
 			"Missing required parameter: 'response_format.json_schema.name'." },
 		{ HEAD "'response_format':{'type':'json_schema','json_schema':{'name':'r'}}," HI "}",
 			"Missing required parameter: 'response_format.json_schema.schema'." },
-		{ HEAD "'response_format':{'type':'json_schema','json_schema':{'name':'r','schema':{}}},'seed':1,'whatever':2," HI "}",
-			NULL },
+		{ HEAD "'response_format':{'type':'json_schema','json_schema':{'name':'r','schema':{}}},'seed':1,'more':2,"
+			HI "}", NULL },
 		{ HEAD TOOLS ",'tool_choice':'auto'," HI "}", NULL },
 		{ HEAD "'messages':[{'role':'user','content':'x'}," CALL("c1", "look") RESULT("c1", "'r'") "]}", NULL },
 	};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How badly an answer of the scripted model may come, what the provider's own tools say in it, and the program under load. */
+/* How badly an answer may come, what the provider's own tools say in it, and the program under load and over TLS. */
 #include "clock.h"
 #include "mock_case.h"
 #include "net.h"
@@ -106,7 +106,8 @@ static int free_port(void)
 	return port;
 }
 
-static bool post(struct http *http, struct arena *a, const char *url, const char *path, struct http_reply *reply, struct err *e)
+static bool post(struct http *http, struct arena *a, const char *url, const char *path, struct http_reply *reply,
+	struct err *e)
 {
 	static const struct http_header headers[] = { { "anthropic-version", "2026-10-21" },
 		{ "Content-Type", "application/json" }, { 0 } };
@@ -190,7 +191,8 @@ LOOP_TEST(the_scripted_model_serves_over_tls_too)
 	unsetenv("CURL_CA_BUNDLE");
 	struct ran r = shell(a, NULL, arena_printf(a, "$D mock-model --port 0 --tls-cert %s/cert.pem", folder));
 	CHECK_HAS(r.err, "give both files");
-	r = shell(a, NULL, arena_printf(a, "$D mock-model --port 0 --tls-cert %s/cert.pem --tls-key %s/cert.pem", folder, folder));
+	r = shell(a, NULL, arena_printf(a, "$D mock-model --port 0 --tls-cert %s/cert.pem --tls-key %s/cert.pem", folder,
+		folder));
 	CHECK_HAS(r.err, "both must be PEM and belong together");
 	r = shell(a, NULL, "$D mock-model --port 0 --tls-cert nowhere.pem --tls-key nowhere.pem");
 	CHECK_HAS(r.err, "cannot read nowhere.pem: No such file");

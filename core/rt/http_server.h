@@ -21,7 +21,8 @@ struct http_server_options {
 	const char *tls_cert, *tls_key; /* paths of PEM files, both or neither; NULL = without TLS */
 };
 
-/* NULL and e when the address cannot be bound or the certificate cannot be used. Handlers run in group g, which the caller waits for after closing. */
+/* NULL and e when the address cannot be bound or the certificate cannot be used. Handlers run in group g, which the
+ * caller waits for after closing. */
 struct http_server *http_server_open(const struct http_server_options *o, struct group *g, http_handler handler,
 	void *self, struct err *e);
 /* Stops listening and closes all connections; running handlers fail at their next write. Never waits. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The floor of the streams: the same streams read by epoll and counted by their blank lines, and nothing else: no JSON, no
- * chunks undone, no log. Serves until SIGTERM; once a second a line "us live events" (CLOCK_MONOTONIC).
+ * The floor of the streams: the same streams read by epoll and counted by their blank lines, and nothing else: no JSON,
+ * no chunks undone, no log. Serves until SIGTERM; once a second a line "us live events" (CLOCK_MONOTONIC).
  *   bench_bare_streams PORT STREAMS
  */
 #include "clock.h"

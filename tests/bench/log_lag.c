@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How late the log is: reads the rows of some requests as soon as they can be seen, and compares the times of sending that
- * stand in their texts (16 digits, CLOCK_MONOTONIC in microseconds) with the clock. Looks every POLL_MS, which is in the lag.
+ * How late the log is: reads the rows of some requests as soon as they can be seen, and compares the times of sending
+ * that stand in their texts (16 digits, CLOCK_MONOTONIC in microseconds) with the clock. The 5 ms between two looks are
+ * in the lag.
  *   bench_log_lag URL REQUESTS SECONDS    of the first so many that run; prints "n p50 p99 max", in milliseconds
  */
 #include "clock.h"
@@ -38,9 +39,9 @@ static int64_t number_at(const PGresult *rows, int i, int column)
 
 static void requests_find(struct reader *r, const char *wanted)
 {
-	PGresult *rows = PQexecParams(r->db, "select q.id, coalesce((select max(seq) from agent_logs l where l.request_id = q.id), 0) "
-		"from agent_requests q where q.phase = 'running' order by md5(q.id::text) limit $1::integer", 1, NULL, &wanted, NULL,
-		NULL, 0);
+	PGresult *rows = PQexecParams(r->db, "select q.id, coalesce((select max(seq) from agent_logs l "
+		"where l.request_id = q.id), 0) from agent_requests q where q.phase = 'running' order by md5(q.id::text) "
+		"limit $1::integer", 1, NULL, &wanted, NULL, NULL, 0);
 	if (PQresultStatus(rows) != PGRES_TUPLES_OK)
 		fail(r, "requests");
 	r->n = PQntuples(rows);

@@ -26,7 +26,7 @@ IDLE_S = 5
 
 
 class Proxy:
-    """Between the worker and Postgres: counts what Postgres says when it is ready for more, which ends each round trip."""
+    """Between the worker and Postgres: counts how often Postgres says that it is ready for more: a round trip each."""
 
     READY = ord("Z")
 
@@ -120,8 +120,8 @@ class Turns:
         before, sent = proxy.trips, proxy.bytes
         took = self.drain(requests)
         trips = proxy.trips - before - idle * took
-        note(f"{slots} slots: {idle:.1f} round trips a second when idle; {(proxy.bytes - sent) / requests:,.0f} bytes a request "
-             "on the wire")
+        note(f"{slots} slots: {idle:.1f} round trips a second when idle; {(proxy.bytes - sent) / requests:,.0f} bytes a "
+             "request on the wire")
         lines = self.cluster.sql(STATEMENTS.format(requests)).splitlines()
         self.check()
         worker.stop()
@@ -153,7 +153,8 @@ def run(options):
            ("round trips a request, 200 at once", f"{together:.1f}"), ("", ""),
            ("statements a request, one at a time", "")]
           + [("  " + line.split(" ", 1)[1], line.split(" ", 1)[0]) for line in statements])
-    return {"requests_per_s": median([one[0] for one in speeds]), "requests_per_s_per_core": median([one[1] for one in speeds]),
+    return {"requests_per_s": median([one[0] for one in speeds]),
+            "requests_per_s_per_core": median([one[1] for one in speeds]),
             "round_trips": round(alone, 1), "round_trips_at_200": round(together, 1),
             "statements": round(sum(float(line.split(" ", 1)[0]) for line in statements), 1),
             "wal_bytes": median([one[2] for one in speeds])}

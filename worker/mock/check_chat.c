@@ -41,8 +41,8 @@ static bool check_role(const cJSON *message, int i, struct err *e)
 	for (size_t k = 0; k < COUNT(roles); k++)
 		if (is_role(message, roles[k]))
 			return true;
-	return REFUSE(e, "Invalid value: '%.40s'. Supported values are: 'assistant', 'developer', 'system', 'tool', and 'user'. "
-		"(messages[%d].role)", text_of(message, "role"), i);
+	return REFUSE(e, "Invalid value: '%.40s'. Supported values are: 'assistant', 'developer', 'system', 'tool', and "
+		"'user'. (messages[%d].role)", text_of(message, "role"), i);
 }
 
 static bool check_content(const cJSON *message, int i, struct err *e)

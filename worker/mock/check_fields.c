@@ -109,8 +109,8 @@ static bool check_search(const cJSON *tool, const char *type, int i, struct err 
 
 bool check_server_tool(const cJSON *tool, int i, struct err *e)
 {
-	static const char *const kinds[] = { "bash_", "code_execution_", "computer_", "memory_", "text_editor_", "tool_search_",
-		"web_fetch_" };
+	static const char *const kinds[] = { "bash_", "code_execution_", "computer_", "memory_", "text_editor_",
+		"tool_search_", "web_fetch_" };
 	const char *type = json_text(tool, "type");
 	if (strncmp(type, "web_search_", 11) == 0)
 		return check_search(tool, type, i, e);

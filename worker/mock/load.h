@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The scripted model under load: one reply of text for everybody, unchecked, to as many streams as there are
- * descriptors. A fiber a request costs several times what the client under test does; here all streams hang on one wheel of
+ * descriptors. A fiber a request would cost more than the client under test; here all streams hang on one wheel of
  * time, and their events were written out before. For measuring clients, not for testing them.
  */
 #pragma once
@@ -17,7 +17,7 @@ struct load_counts {
 };
 
 struct load_options {
-	const struct script *script; /* its first reply: texts and thinking, pace of at least 1 ms; its conditions do not count */
+	const struct script *script; /* its first reply, whatever its conditions: texts and thinking, with a pace */
 	const char *host;            /* NULL = 127.0.0.1 */
 	int port;                    /* 0 = any free one */
 	/* Once a second, with CLOCK_MONOTONIC. */

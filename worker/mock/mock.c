@@ -140,8 +140,8 @@ static bool answer(struct mock *m, struct http_exchange *x, struct err *e)
 	struct record *record = record_add(m, body);
 	struct timespec came;
 	clock_gettime(CLOCK_REALTIME, &came);
-	struct play p = { .dialect = ask_dialect_of(x), .hash = ask_hash(ASK_HASH, body), .number = (uint64_t)m->counts.requests,
-		.input_tokens = 1 + (int64_t)body.n / BYTES_PER_TOKEN };
+	struct play p = { .dialect = ask_dialect_of(x), .hash = ask_hash(ASK_HASH, body),
+		.number = (uint64_t)m->counts.requests, .input_tokens = 1 + (int64_t)body.n / BYTES_PER_TOKEN };
 	if (!decide(m, x, a, &p, &why))
 		return play_refusal(x, &p, &why, e);
 	if (record)

@@ -72,7 +72,9 @@ struct script_after {
 	bool reset;            /* cut */
 };
 
-enum script_count { SCRIPT_INPUT, SCRIPT_OUTPUT, SCRIPT_CACHE_WRITE, SCRIPT_CACHE_READ, SCRIPT_SEARCHES, SCRIPT_COUNTS };
+enum script_count {
+	SCRIPT_INPUT, SCRIPT_OUTPUT, SCRIPT_CACHE_WRITE, SCRIPT_CACHE_READ, SCRIPT_SEARCHES, SCRIPT_COUNTS
+};
 extern const char *const script_count_names[SCRIPT_COUNTS]; /* as on the wire */
 
 struct script_reply {

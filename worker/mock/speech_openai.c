@@ -9,8 +9,8 @@ static void opening(struct buf *out, const struct play *p)
 	ARENA_SCOPE(a);
 	char id[TAPE_ID + 1];
 	speech_id(p, SPEECH_MESSAGE, id);
-	buf_printf(out, "data: {\"id\":\"chatcmpl-%s\",\"object\":\"chat.completion.chunk\",\"created\":%ld,\"model\":%s,%s", id,
-		(long)time(NULL), fill_quote(a, str_of(p->model)), p->usage ? "\"usage\":null," : "");
+	buf_printf(out, "data: {\"id\":\"chatcmpl-%s\",\"object\":\"chat.completion.chunk\",\"created\":%ld,"
+		"\"model\":%s,%s", id, (long)time(NULL), fill_quote(a, str_of(p->model)), p->usage ? "\"usage\":null," : "");
 }
 
 static void add_chunk(struct buf *out, const struct play *p, const char *delta, const char *reason)
