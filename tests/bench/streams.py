@@ -7,7 +7,6 @@ from cluster import Cluster
 from common import BUILD, HERE, Process, build_side, cpu_seconds, median, note, sh, side, spread, table, wait_for
 from start import rss_kib, start_worker
 
-EVENTS_PER_S = 10
 PYTHON = "/usr/bin/python3"  # of Debian, which has the packages
 PACKAGES = ["python3-aiohttp", "python3-httpx"]
 ASK = ("insert into agent_requests (type, request) select 'project_management', 'stream ' || n "
@@ -15,19 +14,19 @@ ASK = ("insert into agent_requests (type, request) select 'project_management', 
 SETTLE_S = 2  # between the last stream's start and the first reading
 
 
-def script(folder, seconds):
-    path = folder / f"load-{seconds}.yaml"
+def script(folder, seconds, rate):
+    path = folder / f"load-{seconds}-{rate}.yaml"
     path.write_text("replies:\n  - reply: [ { text: '################ word word ', repeat: "
-                    f"{seconds * EVENTS_PER_S} }} ]\n    chunk: 27\n    pace: {1000 // EVENTS_PER_S}ms\n")
+                    f"{seconds * rate} }} ]\n    chunk: 27\n    pace: {1000 // rate}ms\n")
     return path
 
 
 class Model:
     """The scripted model under load. Its lines: load US LIVE EVENTS ENDED CUT."""
 
-    def __init__(self, folder, seconds, *more):
+    def __init__(self, folder, seconds, rate, *more):
         self.process = Process(BUILD / "drover", "mock-model", "--port", "0", "--trace", "--script",
-                               script(folder, seconds), *more)
+                               script(folder, seconds, rate), *more)
         self.url = self.process.line(0, "model").split("=", 1)[1]
 
     def now(self):
@@ -66,7 +65,7 @@ def measured(pid, counted, seconds):
 
 def overlap(streams):
     """How long a stream must live that all are alive together: the start takes its time."""
-    return 4 + streams // 300
+    return 4 + streams // 200
 
 
 # ---- our side ----
@@ -89,8 +88,8 @@ def ended(cluster):
                        "from agent_requests").split("|")
 
 
-def ours(cluster, folder, streams, seconds):
-    model = Model(folder, seconds + overlap(streams) + SETTLE_S * 2, "--load")
+def ours(cluster, folder, streams, seconds, rate):
+    model = Model(folder, seconds + overlap(streams) + SETTLE_S * 2, rate, "--load")
     cluster.sql("truncate agent_requests, agent_sessions, agent_logs, agent_turns cascade; truncate drover.workers")
     worker, pid = worker_of(cluster, model.url, streams)
     idle, began = rss_kib(pid), time.time()
@@ -101,7 +100,7 @@ def ours(cluster, folder, streams, seconds):
     time.sleep(SETTLE_S)
     lag = Process(side("log_lag"), cluster.url, min(streams, 100), seconds - 1)
     rows, clock = rows_written(cluster), time.time()
-    us, rate, cores = measured(pid, model.process, seconds)
+    us, sent, cores = measured(pid, model.process, seconds)
     rows = (rows_written(cluster) - rows) / (time.time() - clock)
     mock = measured(model.process.pid, model.process, 1)
     busy = rss_kib(pid)
@@ -112,7 +111,7 @@ def ours(cluster, folder, streams, seconds):
     completed, failed = map(int, ended(cluster))
     worker.stop()
     model.process.stop()
-    return {"streams": live, "started_s": started, "events_per_s": rate, "us_per_event": us, "cores": cores,
+    return {"streams": live, "started_s": started, "events_per_s": sent, "us_per_event": us, "cores": cores,
             "mock_us": mock[0], "bytes_per_stream": (busy - idle) * 1024 / streams, "rows_per_s": rows,
             "log_lag_p50_ms": lags[1], "log_lag_p99_ms": lags[2], "completed": completed, "failed": failed}
 
@@ -124,11 +123,11 @@ def certificate(folder):
     return cert, key
 
 
-def ours_tls(cluster, folder, streams, seconds):
+def ours_tls(cluster, folder, streams, seconds, rate):
     """The model has a fiber a stream here. Its count of events is not kept: all of them over all of the time."""
     cert, key = certificate(folder)
     live_s = seconds + overlap(streams) * 2
-    model = Model(folder, live_s, "--tls-cert", cert, "--tls-key", key)
+    model = Model(folder, live_s, rate, "--tls-cert", cert, "--tls-key", key)
     cluster.sql("truncate agent_requests, agent_sessions, agent_logs, agent_turns cascade; truncate drover.workers")
     worker, pid = worker_of(cluster, model.url, streams, CURL_CA_BUNDLE=str(cert))
     idle = rss_kib(pid)
@@ -146,27 +145,27 @@ def ours_tls(cluster, folder, streams, seconds):
     completed = int(ended(cluster)[0])
     worker.stop()
     model.process.stop()
-    events = streams * EVENTS_PER_S * took
+    events = streams * rate * took
     return {"streams": streams, "us_per_event": cpu * 1e6 / events, "mock_us": mock * 1e6 / events,
             "bytes_per_stream": (busy - idle) * 1024 / streams, "completed": completed}
 
 
 # ---- the others, on the same model ----
 
-def other(folder, argv_of, streams, seconds, least=0.9):
+def other(folder, argv_of, streams, seconds, rate, least=0.9):
     """Half as many, until it keeps up. (streams, us per event, events per second)"""
     while True:
-        model = Model(folder, seconds + overlap(streams) + SETTLE_S, "--load")
+        model = Model(folder, seconds + overlap(streams) + SETTLE_S, rate, "--load")
         reader = Process(*argv_of(model.url, streams))
         wait_for(lambda: model.now()[1] >= streams or model.now()[3], f"{streams} streams", 120, 0.02)
         live = model.now()[1]
         time.sleep(SETTLE_S)
-        us, rate, _ = measured(reader.pid, reader, seconds)
+        us, got, _ = measured(reader.pid, reader, seconds)
         reader.stop()
         model.process.stop()
-        if live >= streams and rate >= least * streams * EVENTS_PER_S:
-            return streams, us, rate
-        note(f"{argv_of('', streams)[-3:]}: {live} live, {rate:,.0f} events a second: it does not keep up")
+        if live >= streams and got >= least * streams * rate:
+            return streams, us, got
+        note(f"{argv_of('', streams)[-3:]}: {live} live, {got:,.0f} events a second: it does not keep up")
         streams //= 2
 
 
@@ -207,16 +206,17 @@ def figures_of(all_ours, tls, others):
 
 def run(options):
     """10,000 streams of 10 events a second in one worker process, beside bare epoll, aiohttp, httpx; and over TLS."""
-    streams, seconds = options.scaled(10000, 500), options.quick and 5 or 15
+    streams, seconds, rate = options.scaled(10000, 500), 5 if options.quick else 15, options.rate
     build_side("bare_streams", "log_lag")
-    print(f"  {need_python()}")
+    if any(options.only in name for name in ("aiohttp", "httpx")):
+        print(f"  {need_python()}")
     cluster = Cluster(max_wal_size="16GB")
     folder = cluster.folder
-    sides = {"drover": lambda: ours(cluster, folder, streams, seconds),
-             "drover tls": lambda: ours_tls(cluster, folder, min(streams, 2000), seconds),
-             "bare": lambda: other(folder, bare, streams, seconds),
-             "aiohttp": lambda: other(folder, python("aiohttp"), min(streams, 4000), seconds),
-             "httpx": lambda: other(folder, python("httpx"), min(streams, 1000), seconds)}
+    sides = {"drover": lambda: ours(cluster, folder, streams, seconds, rate),
+             "drover tls": lambda: ours_tls(cluster, folder, min(streams, 2000), seconds, rate),
+             "bare": lambda: other(folder, bare, streams, seconds, rate),
+             "aiohttp": lambda: other(folder, python("aiohttp"), min(streams, 4000), seconds, rate),
+             "httpx": lambda: other(folder, python("httpx"), min(streams, 1000), seconds, rate)}
     seen = {name: [] for name in sides}
     for n in range(options.rounds):
         for name in sides if n % 2 == 0 else reversed(sides):
@@ -225,14 +225,14 @@ def run(options):
                 note(f"round {n + 1} of {options.rounds}: {name}: {seen[name][-1]}")
     if options.only:
         return {}
-    tell(seen, seconds)
+    tell(seen, seconds, rate)
     return figures_of(seen["drover"], seen["drover tls"], {k: seen[k] for k in ("bare", "aiohttp", "httpx")})
 
 
-def tell(seen, seconds):
+def tell(seen, seconds, rate):
     mine = seen["drover"]
     of = lambda key, digits=0: spread([one[key] for one in mine], digits)
-    print(f"  {of('streams')} streams at once, {EVENTS_PER_S} events a second each, read for {seconds} s after the "
+    print(f"  {of('streams')} streams at once, {rate} events a second each, read for {seconds} s after the "
           "last has begun; processor time of the reading process alone")
     rows = [("us of processor an event", "median [min..max]"), ("drover", of("us_per_event", 2))]
     rows += [(f"{name}, {median([one[0] for one in seen[name]])} streams", spread([one[1] for one in seen[name]], 2))
