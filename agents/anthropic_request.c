@@ -124,7 +124,7 @@ bool anthropic_body(struct arena *a, const struct model_config *c, const struct 
 	ARENA_SCOPE(tmp); /* only the finished text stays for the time of the stream */
 	cJSON *o = json_object(tmp);
 	int64_t max_tokens = rq->max_tokens ? rq->max_tokens : c->max_tokens;
-	json_put_text(o, "model", rq->name ? rq->name : c->name);
+	json_put_text(o, "model", rq->name ? rq->name : c->called ? c->called : c->name);
 	json_put_i64(o, "max_tokens", max_tokens);
 	if (rq->system && *rq->system)
 		json_put_text(o, "system", rq->system);

@@ -24,7 +24,8 @@ struct model_config {
 	const char *api_key;       /* NULL = send none */
 	bool key_as_bearer;        /* Authorization: Bearer, else x-api-key */
 	const char *version;       /* anthropic-version */
-	const char *name;          /* default model */
+	const char *name;          /* of the model: what agents and options call it */
+	const char *called;        /* what the provider calls it; NULL = the same */
 	int64_t max_tokens;        /* of one turn */
 	int64_t thinking_tokens;   /* budget; 0 = no thinking */
 	int64_t context_tokens;    /* longest conversation that it takes; 0 = not known */

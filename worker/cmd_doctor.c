@@ -25,7 +25,7 @@ static const struct {
 	{ false, doctor_check_config },    { false, doctor_check_limits },    { false, doctor_check_connection },
 	{ true, doctor_check_hosts },      { true, doctor_check_pooler },     { true, doctor_check_server },
 	{ true, doctor_check_migrations }, { true, doctor_check_statements }, { true, doctor_check_listen },
-	{ true, doctor_check_connections }, { false, doctor_check_delivery }, { false, doctor_check_key },
+	{ true, doctor_check_connections }, { false, doctor_check_catalog }, { false, doctor_check_delivery }, { false, doctor_check_key },
 	{ false, doctor_check_model },
 };
 
@@ -115,7 +115,7 @@ const struct command command_doctor = {
 	.name = "doctor",
 	.text = "Find what is wrong with configuration, database and model, and how to mend it",
 	.more = "Checks everything at once: the configuration, the connection and its role, migrations, every "
-		"statement, waking by LISTEN, the model's address. Writes nothing, sends no key, shows no "
+		"statement, the catalog and its tools, waking by LISTEN, the model's address. Writes nothing, sends no key, shows no "
 		"secret. Exit code 5 when something is wrong; a warning alone is no mistake.",
 	.flags = flags,
 	.options_size = sizeof(struct doctor_options),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The pool's two kinds of process: a small supervisor, and the single-threaded workers it starts again when they die. */
+#include "catalog_tell.h"
 #include "clock.h"
 #include "commands.h"
 #include "fiber.h"
@@ -35,15 +36,25 @@ static bool drain_on_signal(void *pool, struct err *e)
 	return true;
 }
 
-static bool run_pool(struct pool *p, struct err *e)
+static bool run_pool(struct pool *p, struct catalog *catalog, struct err *e)
 {
 	struct group serving = { 0 }, signals = { 0 };
+	struct catalog_watch watch = { catalog, p };
 	struct err ignored = { 0 };
-	bool ok = group_start(&signals, "signals", drain_on_signal, p, e) && group_start(&serving, "pool", serve, p, e) &&
+	bool ok = group_start(&signals, "signals", drain_on_signal, p, e) &&
+		group_start(&signals, "catalog", catalog_watch, &watch, e) && group_start(&serving, "pool", serve, p, e) &&
 		group_wait(&serving, NEVER_MS, e);
 	group_cancel(&signals);
 	group_wait(&signals, NEVER_MS, &ignored);
 	return ok;
+}
+
+/* All mistakes, and then an end that no second start would change. */
+static bool load_catalog(struct command_run *run, struct catalog *catalog, struct generation **out, struct err *e)
+{
+	struct catalog_problems problems = { .a = run->arena };
+	*out = catalog_load(catalog, &problems, NULL);
+	return *out || catalog_tell(run, &problems, e);
 }
 
 static bool run_child(struct command_run *run, const struct worker_options *o, struct err *e)
@@ -61,8 +72,11 @@ static bool run_child(struct command_run *run, const struct worker_options *o, s
 	if (files < config.slots + 64)
 		log_write(LOG_WARN, "few_descriptors", "%ld descriptors are too few for %d slots (ulimit -n)", (long)files,
 			config.slots);
+	struct catalog *catalog = catalog_new(run->arena, run->config, &config);
+	if (!load_catalog(run, catalog, &config.generation, e))
+		return false;
 	struct pool *p = pool_new(&config);
-	bool ok = run_pool(p, e);
+	bool ok = run_pool(p, catalog, e);
 	pool_free(p);
 	if (!ok && e->kind == ERR_REFUSED)
 		run->exit = EXIT_NO_DATABASE;
@@ -236,6 +250,11 @@ static bool run_worker(struct command_run *run, struct err *e)
 		return command_usage(run, e, "no database: set DATABASE_URL, or database.url in the configuration");
 	if (o->child)
 		return run_child(run, o, e);
+	struct pool_config config = pool_config_of(run->config);
+	struct generation *first;
+	if (!load_catalog(run, catalog_new(run->arena, run->config, &config), &first, e))
+		return false;
+	catalog_drop(first);
 	return supervise(run, o->processes ? o->processes : run->config->worker.processes, e);
 }
 

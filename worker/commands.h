@@ -4,6 +4,7 @@
 #include "command.h"
 
 extern const struct command command_approve;
+extern const struct command command_agents;
 extern const struct command command_budget;
 extern const struct command command_cancel;
 extern const struct command command_dev;
@@ -22,5 +23,6 @@ extern const struct command command_schedules;
 extern const struct command command_show;
 extern const struct command command_status;
 extern const struct command command_tail;
+extern const struct command command_tools;
 extern const struct command command_why;
 extern const struct command command_worker;

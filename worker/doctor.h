@@ -39,5 +39,6 @@ void doctor_check_statements(struct doctor *d);
 void doctor_check_listen(struct doctor *d);
 void doctor_check_connections(struct doctor *d);
 void doctor_check_delivery(struct doctor *d);
+void doctor_check_catalog(struct doctor *d); /* with a database, its statements too */
 void doctor_check_key(struct doctor *d);
 void doctor_check_model(struct doctor *d);

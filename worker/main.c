@@ -25,6 +25,8 @@ static const struct command *const commands[] = {
 	&command_limit,
 	&command_budget,
 	&command_schedules,
+	&command_agents,
+	&command_tools,
 	&command_mock_model,
 	&command_help,
 	NULL,

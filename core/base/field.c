@@ -175,6 +175,8 @@ static bool read_object(const struct reader *r, const struct field *table, const
 			return wrong(r, f->name, "is required");
 		if (!absent && !read_value(r, f, v, (char *)out + f->offset))
 			return false;
+		if (!absent && f->given)
+			*(bool *)((char *)out + f->given) = true;
 	}
 	return true;
 }

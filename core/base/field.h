@@ -27,6 +27,7 @@ struct field {
 	const char *const *choices; /* FIELD_TEXT: allowed values, ends with NULL */
 	const struct field *items;  /* FIELD_OBJECTS: ends with { 0 } */
 	size_t item_size;
+	size_t given;               /* place of a bool that is set when the field was given; 0 = nobody asks */
 };
 
 struct field_list {

@@ -32,6 +32,10 @@ struct http_request {
 	struct str body;    /* sent as it is; must outlive the call */
 	struct http_limits limits;
 	bool http2;         /* over TLS, where the server speaks it: many calls share a connection; else HTTP/1.1 */
+	bool direct;        /* not through a proxy that the environment names */
+	/* Each address that the host has is asked about, and the one that is connected to; NULL = all are allowed. ERR_INPUT
+	 * "http_address_refused". Text: "192.0.2.1", "[2001:db8::1]" or "2001:db8::1". With it, set direct. */
+	bool (*address_allowed)(const char *address);
 };
 
 /* Called from the loop, not from a fiber: must not wait. false with e ends the transfer with that error. */

@@ -95,16 +95,36 @@ static bool fail_name(const struct http_transfer *t, int64_t connect, int64_t to
 	return http_fail_prefix(t, e);
 }
 
+static bool fail_address(const struct http_transfer *t, struct err *e)
+{
+	FAIL(e, ERR_INPUT, "http_address_refused", "the host's address is not one that may be called");
+	return http_fail_prefix(t, e);
+}
+
+/* One that is refused refuses the host: what else it is called may change between two looks. */
+static bool addresses_check(const struct http_transfer *t, const char *addresses, struct err *e)
+{
+	struct str rest = str_of(addresses), one;
+	while (t->request->address_allowed && str_next(&rest, ',', &one))
+		if (!t->request->address_allowed(arena_text(t->arena, one)))
+			return fail_address(t, e);
+	return true;
+}
+
 /* The answer is pinned: libcurl would start a thread for each lookup, and wait for it when the call is cancelled. */
 bool http_name_find(struct http_transfer *t, int64_t deadline, struct err *e)
 {
-	if (is_literal(t->host) || t->http->proxied || !is_ascii(t->host))
-		return true;
+	if (is_literal(t->host))
+		return addresses_check(t, t->host, e);
+	if ((t->http->proxied && !t->request->direct) || !is_ascii(t->host))
+		return !t->request->address_allowed || fail_address(t, e); /* it is not we who look the name up */
 	const char *addresses;
 	int64_t connect = deadline_in(t->request->limits.connect_ms), total = deadline_in(t->request->limits.total_ms);
 	int64_t until = deadline_first(deadline, deadline_first(connect, total));
 	if (!names_find(t->http->names, t->arena, t->host, until, &addresses, e))
 		return fail_name(t, connect, total, e);
+	if (!addresses_check(t, addresses, e))
+		return false;
 	t->resolve = curl_slist_append(NULL, arena_printf(t->arena, "%s:%s:%s", t->host, t->port, addresses));
 	return true;
 }
@@ -181,7 +201,7 @@ static bool set_connection(struct http_transfer *t, struct err *e)
 		&& SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)SEND_BYTES)
 		&& SET(CURLOPT_SHARE, t->http->share)
 		&& (!t->resolve || SET(CURLOPT_RESOLVE, t->resolve))
-		&& (!is_loopback(t->host) || SET(CURLOPT_PROXY, ""));
+		&& ((!is_loopback(t->host) && !t->request->direct) || SET(CURLOPT_PROXY, ""));
 }
 
 /* A CA path, Debian's default, would keep libcurl from caching the CA store: 900 kB and 16 ms a connection. */

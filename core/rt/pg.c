@@ -47,12 +47,14 @@ bool pg_fail(struct pg *db, const PGresult *result, const char *statement, struc
 	size_t i = 0;
 	while (strncmp(states[i].prefix, state, strlen(states[i].prefix)) != 0)
 		i++;
-	FAIL(e, states[i].kind, states[i].code, "%s%s%s%s%s%s", text ? text : state, detail ? " (" : "", detail ? detail : "",
+	bool ours = db->read_only && strcmp(state, "25006") == 0;
+	enum err_kind kind = ours ? ERR_REFUSED : states[i].kind;
+	FAIL(e, kind, states[i].code, "%s%s%s%s%s%s", text ? text : state, detail ? " (" : "", detail ? detail : "",
 		detail ? ")" : "", hint ? ". Hint: " : "", hint ? hint : "");
 	if (strcmp(state, "P0001") != 0) /* those are words for the caller, complete in themselves */
 		err_prefix(e, "%s: ", statement);
 	snprintf(e->sqlstate, sizeof(e->sqlstate), "%s", state);
-	db->broken |= states[i].kind == ERR_NET;
+	db->broken |= kind == ERR_NET;
 	return false;
 }
 
@@ -286,6 +288,11 @@ bool pg_rollback(struct pg *db, int64_t deadline, struct err *e)
 	if (PQtransactionStatus(db->conn) == PQTRANS_IDLE)
 		return true;
 	return pg_script(db, tmp, "ROLLBACK", deadline, NULL, e);
+}
+
+void pg_expect_read_only(struct pg *db, bool on)
+{
+	db->read_only = on;
 }
 
 /* ---- free text, notifications ---- */

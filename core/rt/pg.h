@@ -104,6 +104,9 @@ bool pg_batch(struct pg *db, struct arena *a, const struct pg_step *steps, size_
 bool pg_begin(struct pg *db, struct arena *a, const struct pg_step *steps, size_t n, int64_t deadline, struct err *e);
 bool pg_commit(struct pg *db, struct arena *a, const struct pg_step *steps, size_t n, int64_t deadline, struct err *e);
 bool pg_rollback(struct pg *db, int64_t deadline, struct err *e);
+/* While it is on, the transaction is read-only because we made it so: a statement that writes is ERR_REFUSED, and not the
+ * sign of a server that is the primary no more. */
+void pg_expect_read_only(struct pg *db, bool on);
 
 /* Text that is not a compiled-in query: migrations, LISTEN. Several statements allowed; rows of the last. waits. */
 bool pg_script(struct pg *db, struct arena *a, const char *text, int64_t deadline, struct pg_rows *rows, struct err *e);

@@ -12,6 +12,7 @@ struct pg {
 	int watch_fd;
 	bool broken;  /* a call was abandoned or the connection is gone: only good to be closed */
 	bool prepare;
+	bool read_only; /* by our own wish */
 	const struct sql **prepared;
 	size_t n_prepared;
 	struct pg *next_idle;

@@ -23,6 +23,52 @@ static const cJSON **define_all(struct arena *a, const struct agent *const *agen
 	return all;
 }
 
+/* ---- generations ---- */
+
+static void generation_free(struct generation *g)
+{
+	if (g->arena)
+		arena_free(g->arena);
+}
+
+/* What a run holds on to. */
+struct holder {
+	struct pool *pool;
+	struct generation *generation;
+};
+
+static void generation_leave(void *holder)
+{
+	struct holder *h = holder;
+	if (--h->generation->users == 0 && h->generation != h->pool->generation)
+		generation_free(h->generation);
+}
+
+struct generation *generation_enter(struct pool *p, struct arena *a)
+{
+	struct holder *h = arena_alloc(a, sizeof(*h));
+	*h = (struct holder){ p, p->generation };
+	p->generation->users++;
+	arena_defer(a, generation_leave, h);
+	return p->generation;
+}
+
+void pool_adopt(struct pool *p, struct generation *g)
+{
+	struct generation *old = p->generation;
+	g->definitions = define_all(g->arena ? g->arena : p->arena, g->agents);
+	p->generation = g;
+	if (g->n_models) {
+		p->models.all = g->models;
+		p->models.n = g->n_models;
+		p->models.fallback = g->fallback;
+	}
+	if (old && !old->users)
+		generation_free(old);
+}
+
+/* ---- the pool ---- */
+
 struct pool *pool_new(const struct pool_config *config)
 {
 	struct pool *p = mem_alloc(sizeof(*p));
@@ -45,7 +91,8 @@ struct pool *pool_new(const struct pool_config *config)
 		.stats = p->stats };
 	p->budgets = (struct budgets){ .defaults = agent_budgets_json(p->arena, &config->budgets) };
 	pool_lanes_new(p);
-	p->definitions = define_all(p->arena, config->agents);
+	p->own.agents = config->agents;
+	pool_adopt(p, config->generation ? config->generation : &p->own);
 	p->running.keep_going = true;
 	p->ending_end = &p->ending;
 	run_table_init(&p->by_id, p->arena, (size_t)config->slots);
@@ -68,6 +115,7 @@ void pool_free(struct pool *p)
 	tracer_free(p->tracer);
 	stats_free(p->stats);
 	http_free(p->models.http);
+	generation_free(p->generation);
 	arena_free(p->arena);
 	free(p);
 }

@@ -17,6 +17,20 @@ enum pool_delivery {
 	DELIVERY_REDIS,     /* PUBLISH */
 };
 
+/*
+ * Agents and models that belong together. A request keeps those that it began with, so a generation lives until the last
+ * of its requests has ended.
+ */
+struct generation {
+	struct arena *arena;       /* of all that it points to; freed with the last user; NULL = all of it outlives the pool */
+	const struct agent *const *agents; /* ends with NULL */
+	const struct model_config *models; /* the first is the default */
+	size_t n_models;           /* 0 = the model of the pool's configuration, and nothing else */
+	const char *const *fallback; /* names after the default, ends with NULL; or NULL */
+	const cJSON **definitions; /* the pool's: of the agents, in their order */
+	size_t users;              /* the pool's */
+};
+
 struct pool_config {
 	const char *database_url;
 	const char *listen_url;    /* the same database without a pooler, for LISTEN and the lease; "" or NULL = database_url */
@@ -47,7 +61,8 @@ struct pool_config {
 	const char *redis_url;     /* NULL or "" = each worker keeps to its own share of a limit; DELIVERY_REDIS needs one */
 	int64_t redis_ms;          /* longest wait for Redis */
 	struct agent_limits limits;
-	const struct agent *const *agents; /* ends with NULL */
+	const struct agent *const *agents; /* ends with NULL; unless there is a generation */
+	struct generation *generation; /* the first one, which the pool then owns; or NULL */
 	const char *worker_id;     /* uuid; NULL = make one */
 	const char *after;         /* worker that is known to be dead, or NULL */
 };
@@ -59,6 +74,8 @@ struct pool *pool_new(const struct pool_config *config);
 void pool_free(struct pool *p);
 /* Serves until pool_drain; waits. */
 bool pool_serve(struct pool *p, struct err *e);
+/* Requests that start from now on run with this; the pool owns it. Never waits. */
+void pool_adopt(struct pool *p, struct generation *g);
 /* Stop claiming, let run until the drain limit, then cancel and release; a second call cancels at once. */
 void pool_drain(struct pool *p);
 /* Serving: registered and claiming. */

@@ -26,6 +26,8 @@ struct run {
 	struct task *task;
 	struct arena *arena;
 	struct queue_request request;
+	struct generation *generation;
+	struct models models;  /* of the generation */
 	struct thoughts *thoughts;
 	const char *agent_name;
 	bool quiet;
@@ -70,7 +72,8 @@ struct pool {
 	struct models models;
 	struct budgets budgets;
 	struct pool_lanes *lanes;
-	const cJSON **definitions; /* of config->agents, in the same order */
+	struct generation own;    /* when the configuration gives none */
+	struct generation *generation; /* of requests that start now */
 
 	struct stats *stats;
 	struct tracer *tracer;   /* NULL = nothing is traced */
@@ -126,6 +129,8 @@ void pool_lanes_new(struct pool *p);
 void pool_lanes_free(struct pool *p);
 /* p->models.fallback, when the option is set; ERR_INPUT "unknown_model" names it. */
 bool pool_fallback_find(struct pool *p, struct err *e);
+/* A request begins with the newest generation, and leaves it when its arena ends. */
+struct generation *generation_enter(struct pool *p, struct arena *a);
 
 /* Copies the request and starts its fiber. */
 bool run_start(struct pool *p, const struct queue_request *request, struct err *e);

@@ -63,6 +63,8 @@ static struct run *run_new(struct pool *p, const struct queue_request *q)
 	r->request.session_id = copy(a, q->session_id);
 	r->request.user_id = copy(a, q->user_id);
 	r->request.workspace_id = copy(a, q->workspace_id);
+	r->generation = generation_enter(p, a);
+	r->models = p->models;
 	r->thoughts = thoughts_new(a, q->last_seq, &p->config->thoughts);
 	r->next = p->runs;
 	r->link = &p->runs;
@@ -80,7 +82,7 @@ static struct run *run_new(struct pool *p, const struct queue_request *q)
 static bool fail_unknown(struct run *r, struct err *e)
 {
 	const char *known = "";
-	for (const struct agent *const *agent = r->pool->config->agents; *agent; agent++)
+	for (const struct agent *const *agent = r->generation->agents; *agent; agent++)
 		known = arena_printf(r->arena, "%s%s%s", known, known[0] ? ", " : "", (*agent)->type);
 	return FAIL(e, ERR_INPUT, "unknown_agent", "unknown type \"%s\"; known are: %s", r->request.type, known);
 }
@@ -103,12 +105,12 @@ static struct agent_limits limits_of(const struct agent *agent, const struct age
 	};
 }
 
-static const cJSON *definitions_of(const struct pool *p, const struct agent *agent)
+static const cJSON *definitions_of(const struct generation *g, const struct agent *agent)
 {
 	size_t i = 0;
-	while (p->config->agents[i] != agent)
+	while (g->agents[i] != agent)
 		i++;
-	return p->definitions[i];
+	return g->definitions[i];
 }
 
 static struct agent_run agent_run_of(struct run *r, const struct agent *agent)
@@ -117,11 +119,11 @@ static struct agent_run agent_run_of(struct run *r, const struct agent *agent)
 	struct agent_limits limits = limits_of(agent, &r->pool->config->limits);
 	return (struct agent_run){
 		.agent = agent,
-		.agents = r->pool->config->agents,
-		.definitions = definitions_of(r->pool, agent),
+		.agents = r->generation->agents,
+		.definitions = definitions_of(r->generation, agent),
 		.arena = r->arena,
 		.db = r->pool->db,
-		.models = &r->pool->models,
+		.models = &r->models,
 		.thoughts = r->thoughts,
 		.budgets = &r->pool->budgets,
 		.stats = r->pool->stats,
@@ -159,7 +161,7 @@ static bool agent_run_traced(struct run *r, struct agent_run *ar, struct agent_r
 
 static bool run_agent(struct run *r, struct agent_run *ar, struct agent_result *result, struct err *e)
 {
-	const struct agent *agent = agent_find(r->pool->config->agents, r->request.type);
+	const struct agent *agent = agent_find(r->generation->agents, r->request.type);
 	if (!agent)
 		return fail_unknown(r, e);
 	r->agent_name = agent->name;
