@@ -15,7 +15,7 @@ void catalog_problem(struct catalog_problems *p, struct yaml_place at, const cha
 	va_end(args);
 	struct config_problem *one = arena_alloc(p->a, sizeof(*one));
 	one->text = at.line ? arena_printf(p->a, "%s:%d:%d: %s", at.file, at.line, at.column, what)
-		: arena_printf(p->a, "%s: %s", at.file, what);
+		: arena_printf(p->a, "%s%s%s", at.file ? at.file : "", at.file ? ": " : "", what);
 	if (!p->end)
 		p->end = &p->all.first;
 	*p->end = one;

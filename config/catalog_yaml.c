@@ -83,8 +83,7 @@ static const struct catalog_file *file_load(struct arena *a, const char *path, s
 	}
 	if ((file->root = yaml_load(a, path, file->text, &e)))
 		return file;
-	size_t n = strlen(path); /* the message has the place in front already */
-	catalog_problem(problems, place_of_file(path), "%s", str_starts(str_of(e.msg), path) ? e.msg + n + 1 : e.msg);
+	catalog_problem(problems, (struct yaml_place){ 0 }, "%s", e.msg); /* it has its place in front already */
 	return NULL;
 }
 

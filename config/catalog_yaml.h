@@ -26,7 +26,7 @@ struct catalog_problems {
 	const struct config_problem **end;
 };
 
-/* "file:line:col: what; mend" */
+/* "file:line:col: what; mend"; without a line "file: what", without a file "what". */
 void catalog_problem(struct catalog_problems *p, struct yaml_place at, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* A file that was read; its text tells where in a block a statement's mistake stands. */
