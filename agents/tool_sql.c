@@ -85,7 +85,7 @@ static bool judge(const struct tool_sql *t, struct err *e)
 	if (has_state(e, "57014") && e->kind == ERR_TIMEOUT)
 		return FAIL(e, ERR_INPUT, "tool_too_slow", "the statement took longer than %lld ms and was stopped; ask for less",
 			(long long)t->time_ms);
-	if (has_state(e, "25006")) {
+	if (has_state(e, "25")) { /* writing, or asking to be let write */
 		e->kind = ERR_INPUT;
 		e->code = "tool_reads_only";
 		return err_prefix(e, "this tool may only read: ");
@@ -144,7 +144,8 @@ static const cJSON *result_of(struct arena *a, const struct tool_sql *t, const s
 struct call {
 	struct tool_env *env;
 	const struct tool_sql *t;
-	struct pg_rows settings, entered, rows, same;
+	struct pg_rows settings; /* before, of one that writes */
+	struct pg_rows entered, rows, same;
 	struct err *e;
 };
 
@@ -163,7 +164,7 @@ static bool enter(struct call *c)
 {
 	const char *ms = arena_printf(c->env->arena, "%lld", (long long)time_left(c));
 	struct pg_args args = PG_ARGS(PG(c->t->role), PG(ms), PG(c->t->write ? "off" : "on"));
-	struct pg_step steps[] = { { &sql_savepoint, PG_NO_ARGS, NULL }, { &sql_tool_settings, PG_NO_ARGS, &c->settings },
+	struct pg_step steps[] = { { c->t->write ? &sql_tool_settings : &sql_savepoint, PG_NO_ARGS, &c->settings },
 		{ &sql_tool_enter, args, &c->entered } };
 	if (!batch(c, steps, COUNT(steps))) {
 		if (has_state(c->e, "42501")) {
@@ -176,6 +177,7 @@ static bool enter(struct call *c)
 		"security", c->t->role);
 }
 
+/* Whatever it did that a read-only transaction lets through, and all its settings, end here. */
 static bool leave_read(struct call *c)
 {
 	struct pg_step steps[] = { { &sql_back, PG_NO_ARGS, NULL }, { &sql_release, PG_NO_ARGS, NULL } };
@@ -186,8 +188,7 @@ static bool leave_write(struct call *c)
 {
 	struct pg_args args = PG_ARGS(PG(pg_text(&c->settings, 0, "search_path")), PG(pg_text(&c->settings, 0, "statement_timeout")),
 		PG(pg_text(&c->settings, 0, "plan_cache_mode")), PG(pg_text(&c->settings, 0, "enable_seqscan")));
-	struct pg_step steps[] = { { &sql_tool_leave, args, NULL }, { &sql_release, PG_NO_ARGS, NULL } };
-	return batch(c, steps, COUNT(steps));
+	return batch(c, &(struct pg_step){ &sql_tool_leave, args, NULL }, 1);
 }
 
 static bool run_statement(struct call *c, const void *args)
