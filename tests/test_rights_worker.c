@@ -18,7 +18,7 @@ LOOP_TEST(the_worker_is_an_ordinary_role_that_can_build_nothing)
 		"create table public.mine (n int)", "create table drover.mine (n int)", "create table psa.mine (n int)",
 		"create schema mine", "create role mine", "create function public.f() returns int return 1",
 		"alter table agent_requests disable row level security", "drop policy agent_requests_own on agent_requests",
-		"set role postgres", "set role service_role", "set role authenticated", "set session authorization postgres",
+		"set role postgres", "set role service_role", "set session authorization postgres",
 		"copy agent_requests to program 'true'", "copy agent_requests from '/etc/passwd'",
 		"select pg_read_file('/etc/passwd')",
 		"alter role drover_worker superuser", "alter role drover_worker bypassrls",
@@ -29,9 +29,33 @@ LOOP_TEST(the_worker_is_an_ordinary_role_that_can_build_nothing)
 	CHECK_SQL(p.worker, "select concat_ws(' ', current_user, session_user, rolsuper, rolbypassrls, rolcreaterole, "
 		"rolcreatedb, rolreplication, rolcanlogin) from pg_roles where rolname = current_user",
 		"drover_worker drover_worker f f f f f t");
-	CHECK_SQL(p.owner, "select count(*) from pg_auth_members where member = 'drover_worker'::regrole", "0");
+	CHECK_SQL(p.owner, "select string_agg(roleid::regrole || ' ' || admin_option, ', ' order by roleid::regrole::text) from pg_auth_members "
+		"where member = 'drover_worker'::regrole", "anon false, authenticated false");
 	for (size_t i = 0; i < COUNT(acts); i++)
 		CHECK_REFUSED(p.worker, acts[i]);
+}
+
+/* It may become a role of the app, for SQL tools; until it does, it is as if it could not. */
+LOOP_TEST(what_the_worker_may_become_gives_it_no_right_before)
+{
+	PEOPLE;
+	CHECK_SQL(p.owner, "create table for_users (word text); grant all on for_users to anon, authenticated; insert into for_users values ('x'); "
+		"create table in_rows (word text); alter table in_rows enable row level security; grant all on in_rows to drover_worker; "
+		"create policy users on in_rows to anon, authenticated using (true) with check (true); insert into in_rows values ('x'); "
+		"create function for_users_only() returns int language sql return 1; revoke execute on function for_users_only() from public; "
+		"grant execute on function for_users_only() to anon, authenticated", "(null)");
+	CHECK_REFUSED(p.worker, "select * from for_users");
+	CHECK_REFUSED(p.worker, "insert into for_users values ('y')");
+	CHECK_REFUSED(p.worker, "select for_users_only()");
+	CHECK_SQL(p.worker, "select count(*) from in_rows", "0");
+	CHECK_REFUSED(p.worker, "insert into in_rows values ('y')");
+	CHECK_REFUSED(p.worker, "alter role authenticated nologin");
+	CHECK_REFUSED(p.worker, "grant authenticated to anon");
+	CHECK_SQL(p.owner, "select string_agg(r || ' ' || pg_has_role('drover_worker', r, 'usage') || ' ' || pg_has_role('drover_worker', r, 'member'), "
+		"', ') from unnest(array['anon', 'authenticated', 'service_role']) r", "anon false true, authenticated false true, service_role false false");
+	CHECK_SQL(p.worker, "begin; set local role authenticated; select word from for_users", "x");
+	CHECK_REFUSED(p.worker, "select * from agent_turns where false; update agent_requests set status = 'failed'");
+	CHECK_SQL(p.worker, "rollback", "(null)");
 }
 
 LOOP_TEST(the_worker_cannot_read_what_is_not_its_business)

@@ -116,12 +116,6 @@ RIG_TEST(a_tool_sees_the_rows_of_its_requester_and_no_others, ATTACKER)
 	CHECK_EQ_S(rig_sql(a, r, "select output from tool_executions where request_id = %ld", 2), "{\"rows\": []}");
 }
 
-RIG_TEST(what_only_the_worker_may_see_a_tool_does_not, ATTACKER)
-{
-	TOOL("", "  statement: select word from workers_own\n");
-	CHECK_ATTACK("{}", "{\"error\": \"tool_1_t: permission denied for table workers_own\"}");
-}
-
 RIG_TEST(a_tool_of_a_role_that_nobody_granted_fails_and_names_it, ATTACKER)
 {
 	CHECK_SQL(r->owner, "do $$ begin if to_regrole('drover_test_other') is null then create role drover_test_other; end if; end $$", "(null)");
@@ -238,31 +232,39 @@ RIG_TEST(a_statement_that_takes_too_long_is_stopped_by_the_server, ATTACKER)
 	CHECK_SQL(r->owner, "select count(*) from pg_stat_activity where query like '%pg_sleep%' and state = 'active' and pid <> pg_backend_pid()", "0");
 }
 
-RIG_TEST(more_rows_than_the_limit_are_cut_and_said, ATTACKER)
-{
-	TOOL("", "  statement: select n from generate_series(1, 100000) n order by n\n  rows: 3\n");
-	CHECK_ATTACK("{}", "{\"cut\": \"there are more than the 3 rows shown: ask for less\", \"rows\": [{\"n\": 1}, {\"n\": 2}, {\"n\": 3}]}");
-}
+static const struct { const char *input, *sql, *args, *told; } measured[] = {
+	{ "", "  statement: select n from generate_series(1, 100000) n order by n\n  rows: 3\n", "{}",
+		"{\"cut\": \"there are more than the 3 rows shown: ask for less\", \"rows\": [{\"n\": 1}, {\"n\": 2}, {\"n\": 3}]}" },
+	{ "", "  statement: select n from generate_series(1, 3) n order by n\n  rows: 3\n", "{}", "{\"rows\": [{\"n\": 1}, {\"n\": 2}, {\"n\": 3}]}" },
+	{ "", "  statement: select repeat('x', 10000000) as x from generate_series(1, 5)\n  bytes: 1KiB\n", "{}",
+		"{\"cut\": \"the first row alone has more than 1024 bytes: ask for less\", \"rows\": []}" },
+	{ "", "  statement: select n, repeat('x', case n when 2 then 10000000 else 1 end) as x from generate_series(1, 3) n\n", "{}",
+		"{\"cut\": \"there are more than the 1 rows shown: ask for less\", \"rows\": [{\"n\": 1, \"x\": \"x\"}]}" },
+	{ "", "  write: true\n  rows: 2\n  statement: insert into notes (body) select 'n' || n from generate_series(1, 50) n returning body\n", "{}",
+		"{\"cut\": \"2 of 50 rows are shown\", \"rows\": [{\"body\": \"n1\"}, {\"body\": \"n2\"}]}" },
+	{ "", "  statement: select count(*) as n from notes\n", "{}", "{\"rows\": [{\"n\": 51}]}" }, /* all fifty were written */
+	{ "", "  write: true\n  rows: 1\n  statement: select write_note() > 0 as ok from generate_series(1, 5)\n", "{}",
+		"{\"cut\": \"1 of 5 rows are shown\", \"rows\": [{\"ok\": true}]}" },
+	{ "", "  statement: select count(*) as n from notes\n", "{}", "{\"rows\": [{\"n\": 56}]}" },
+	{ "", "  write: true\n  statement: update notes set done = true where body = 'sneaked'\n", "{}", "{\"changed\": 5}" },
+	{ "", "  statement: select word from workers_own\n", "{}", "{\"error\": \"tool_N_t: permission denied for table workers_own\"}" },
+	{ "", "  statement: values (1, 'NaN'::numeric, 12345678901234567890)\n", "{}",
+		"{\"rows\": [{\"column1\": 1, \"column2\": \"NaN\", \"column3\": 12345678901234567890}]}" },
+};
 
-RIG_TEST(exactly_as_many_rows_as_the_limit_are_whole, ATTACKER)
+RIG_TEST(what_a_tool_gives_has_its_measure_and_a_write_is_done_whole, ATTACKER)
 {
-	TOOL("", "  statement: select n from generate_series(1, 3) n order by n\n  rows: 3\n");
-	CHECK_ATTACK("{}", "{\"rows\": [{\"n\": 1}, {\"n\": 2}, {\"n\": 3}]}");
-}
-
-RIG_TEST(ten_megabytes_stay_at_the_server, ATTACKER)
-{
-	TOOL("{ n: { type: integer, required: true } }", "  statement: select repeat('x', :n::int) as x from generate_series(1, 5)\n  bytes: 1KiB\n");
-	CHECK_ATTACK("{\"n\":10000000}", "{\"cut\": \"the first row alone has more than 1024 bytes: ask for less\", \"rows\": []}");
-	CHECK_ATTACK("{\"n\":1}", "{\"rows\": [{\"x\": \"x\"}, {\"x\": \"x\"}, {\"x\": \"x\"}, {\"x\": \"x\"}, {\"x\": \"x\"}]}");
-	CHECK(strstr(attack(a, r, "{\"n\":500}"), "there are more than the 1 rows shown") || strstr(attack(a, r, "{\"n\":500}"), "2 rows shown"));
-}
-
-RIG_TEST(a_write_is_done_whole_however_much_of_it_is_shown, ATTACKER)
-{
-	TOOL("", "  write: true\n  rows: 2\n  statement: insert into notes (body) select 'n' || n from generate_series(1, 50) n returning body\n");
-	CHECK_ATTACK("{}", "{\"cut\": \"2 of 50 rows are shown\", \"rows\": [{\"body\": \"n1\"}, {\"body\": \"n2\"}]}");
-	CHECK_SQL(r->owner, "select count(*) from notes", "52");
+	struct catalog_case *c = prepare(a, r);
+	for (size_t i = 0; i < COUNT(measured); i++) {
+		put_sql(c, measured[i].input, measured[i].sql);
+		REQUIRE_OK(start(r, c, e));
+		const char *told = attack(a, r, measured[i].args), *number = strstr(told, "tool_");
+		if (number) /* of the statement, in this process */
+			told = arena_printf(a, "%.*stool_N%s", (int)(number - told), told, number + 5 + strspn(number + 5, "0123456789"));
+		if (!CHECK_EQ_S(told, measured[i].told))
+			printf("      %s", measured[i].sql);
+		REQUIRE_OK(rig_stop(r, e));
+	}
 }
 
 /* ---- HTTP ---- */
