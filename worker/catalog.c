@@ -3,10 +3,16 @@
 #include "catalog_inner.h"
 #include "loop.h"
 
+static void catalog_end(void *catalog)
+{
+	arena_free(((struct catalog *)catalog)->watched_in);
+}
+
 struct catalog *catalog_new(struct arena *a, const struct config *config, const struct pool_config *base)
 {
 	struct catalog *c = arena_alloc(a, sizeof(*c));
 	*c = (struct catalog){ .arena = a, .config = config, .base = base };
+	arena_defer(a, catalog_end, c);
 	return c;
 }
 
