@@ -284,7 +284,7 @@ LOOP_TEST(every_alarm_is_measured_and_every_measure_has_an_alarm)
 	YARD("select 1");
 	struct pg_rows rows;
 	const char *none = NULL, *names = "clock_skew";
-	struct pg_args args = PG_ARGS(PG(true), PG(true), PG(true), PG(1), PG(1), PG(none));
+	struct pg_args args = PG_ARGS(PG(true), PG(true), PG(true), PG(1), PG(1), PG(none), PG(none));
 	REQUIRE_OK(pg_query(y.worker, a, &sql_status_alarms, args, deadline_in(CASE_MS), &rows, e));
 	CHECK_EQ_I(rows.n + 1, (int64_t)n_alarm_rules);
 	for (int i = 0; i < rows.n; i++)
