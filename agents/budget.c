@@ -70,13 +70,14 @@ static const struct {
 
 static bool fail_spent(const struct pg_rows *rows, struct err *e)
 {
-	const char *scope = pg_text(rows, 0, "scope"), *key = pg_text(rows, 0, "key"), *measure = pg_text(rows, 0, "measure");
+	const char *scope = pg_text(rows, 0, "scope"), *key = pg_text(rows, 0, "key");
+	const char *measure = pg_text(rows, 0, "measure");
 	bool tokens = strcmp(measure, "tokens") == 0;
 	size_t i = 0;
 	while (strcmp(words[i].scope, scope) != 0)
 		i++;
-	return FAIL(e, ERR_INPUT, "budget_spent", "the budget of %s %s is spent: %ld of %ld %s %s, and the next call needs at "
-		"least %ld; raise it with drover budget set %s %s --%s N, or option budget.%s_%s", scope, key,
+	return FAIL(e, ERR_INPUT, "budget_spent", "the budget of %s %s is spent: %ld of %ld %s %s, and the next call needs "
+		"at least %ld; raise it with drover budget set %s %s --%s N, or option budget.%s_%s", scope, key,
 		(long)pg_i64(rows, 0, "used"), (long)pg_i64(rows, 0, "most"), tokens ? "tokens" : "micro-units", words[i].period,
 		(long)pg_i64(rows, 0, "needed"), scope, key, measure, words[i].option, measure);
 }
@@ -84,9 +85,10 @@ static bool fail_spent(const struct pg_rows *rows, struct err *e)
 static bool fail_reserved(const struct pg_rows *rows, struct err *e)
 {
 	enum { RETRY_MS = 5000 };
-	FAIL(e, ERR_BUSY, "budget_reserved", "of the budget of %s %s %ld of %ld are spent, and %ld reserved by calls under way (%s)",
-		pg_text(rows, 0, "scope"), pg_text(rows, 0, "key"), (long)pg_i64(rows, 0, "used"), (long)pg_i64(rows, 0, "most"),
-		(long)pg_i64(rows, 0, "held"), pg_text(rows, 0, "measure"));
+	FAIL(e, ERR_BUSY, "budget_reserved", "of the budget of %s %s %ld of %ld are spent, and %ld reserved by calls under "
+		"way (%s)",
+		pg_text(rows, 0, "scope"), pg_text(rows, 0, "key"), (long)pg_i64(rows, 0, "used"),
+		(long)pg_i64(rows, 0, "most"), (long)pg_i64(rows, 0, "held"), pg_text(rows, 0, "measure"));
 	e->retry_after_ms = RETRY_MS;
 	return false;
 }
@@ -120,8 +122,8 @@ static struct model_price dearest(const struct model_config *config)
 	return p;
 }
 
-bool budget_reserve(struct agent_run *run, const struct model_config *config, int64_t input_tokens, int64_t output_tokens,
-	struct err *e)
+bool budget_reserve(struct agent_run *run, const struct model_config *config, int64_t input_tokens,
+	int64_t output_tokens, struct err *e)
 {
 	enum { WAIT_MS = 30000, FIRST_MS = 100, LONGEST_MS = 2000 };
 	if (!run->budgets || clock_ms() < run->budgets->none_until_ms)

@@ -30,8 +30,8 @@ int64_t budget_cost(const struct model_price *price, const struct model_usage *u
  * what is left it waits for them, at most half a minute: then ERR_BUSY "budget_reserved". A second reservation of a run
  * replaces its first; one that is never settled ends with the run.
  */
-bool budget_reserve(struct agent_run *run, const struct model_config *config, int64_t input_tokens, int64_t output_tokens,
-	struct err *e);
+bool budget_reserve(struct agent_run *run, const struct model_config *config, int64_t input_tokens,
+	int64_t output_tokens, struct err *e);
 /*
  * The step, in a, that counts a call: what is spent becomes part of the request and of every budget, the reservation
  * ends. It comes first in its transaction and stands for the fence: DV001 when the request is no longer owned.

@@ -33,7 +33,8 @@ static void pool_end(void *pool)
 
 static bool play_open(struct arena *a, struct play *p, struct err *e)
 {
-	*p = (struct play){ .budgets = { .defaults = "{}" }, .model = { .price = { 1000000, 2000000, 1500000, 100000 } } };
+	*p = (struct play){ .budgets = { .defaults = "{}" },
+		.model = { .price = { 1000000, 2000000, 1500000, 100000 } } };
 	if (!test_db(a, &p->db, e) || !(p->owner = test_connect(a, p->db.owner_url, e)))
 		return false;
 	const struct pg_options o = { .url = p->db.worker_url, .connect_ms = 5000, .prepare = true };
@@ -45,10 +46,11 @@ static bool play_open(struct arena *a, struct play *p, struct err *e)
 /* A request that runs, with the values of session, user and workspace. */
 static struct agent_run runs(struct arena *a, struct play *p, const char *whose)
 {
-	struct agent_run run = { .arena = a, .db = p->pool, .budgets = &p->budgets, .version = 1, .deadline = deadline_in(CASE_MS) };
-	str_to_i64(str_of(test_ask(a, p->owner, arena_printf(a, "insert into agent_requests (type, request, status, phase, version, "
-		"session_id, user_id, workspace_id) values ('x', 'x', 'processing', 'running', 1, %s) returning id", whose))),
-		&run.request_id);
+	struct agent_run run = { .arena = a, .db = p->pool, .budgets = &p->budgets, .version = 1,
+		.deadline = deadline_in(CASE_MS) };
+	const char *sql = arena_printf(a, "insert into agent_requests (type, request, status, phase, version, session_id, "
+		"user_id, workspace_id) values ('x', 'x', 'processing', 'running', 1, %s) returning id", whose);
+	str_to_i64(str_of(test_ask(a, p->owner, sql)), &run.request_id);
 	return run;
 }
 #define OF_SPACE "gen_random_uuid(), null, '" SPACE_A "'"
@@ -373,19 +375,20 @@ LOOP_TEST(upkeep_removes_what_the_dead_reserved_days_that_are_past_and_scopes_th
 	CHECK_EQ_S(reserve(&p, &dead, 10, 10, e), "ok");
 	CHECK_EQ_S(reserve(&p, &lives, 10, 20, e), "ok");
 	CHECK_SQL(p.owner, RESERVED, "5 120"); /* three scopes of the one, two of the other */
-	CHECK_SQL(p.owner, arena_printf(a, "update agent_requests set version = 9 where id = %ld returning 1", (long)dead.request_id), "1");
+	CHECK_SQL(p.owner, arena_printf(a, "update agent_requests set version = 9 where id = %ld returning 1",
+		(long)dead.request_id), "1");
 	for (int i = 0; i < 40; i++) /* each looks at some */
 		REQUIRE_OK(budget_tend(&p.budgets, db, deadline_in(CASE_MS), e));
 	CHECK_SQL(p.owner, RESERVED, "2 60");
 	CHECK_SQL(p.owner, "select sum(reserved_tokens) from drover.spending", "60");
-	CHECK_SQL(p.owner, "insert into drover.spending select 'user', '" USER_B "', drover.today() - n, 5 from generate_series(1, 3) n "
-		"returning 1", "1");
+	CHECK_SQL(p.owner, "insert into drover.spending select 'user', '" USER_B "', drover.today() - n, 5 "
+		"from generate_series(1, 3) n returning 1", "1");
 	CHECK_SQL(p.owner, "update drover.spending_counted set asked_on = asked_on - 2 returning 1", "1");
 	REQUIRE_OK(budget_tend(&p.budgets, db, deadline_in(CASE_MS), e));
 	CHECK_SQL(p.owner, "select string_agg(scope, ' ') from drover.spending_counted", "workspace"); /* it has a row */
 	CHECK_SQL(p.owner, "select string_agg(distinct scope, ' ') from drover.spending", "workspace");
-	CHECK_SQL(p.owner, "insert into drover.spending select 'workspace', '" SPACE_A "', drover.today() - n, 5 from generate_series(1, 3) n "
-		"returning 1", "1");
+	CHECK_SQL(p.owner, "insert into drover.spending select 'workspace', '" SPACE_A "', drover.today() - n, 5 "
+		"from generate_series(1, 3) n returning 1", "1");
 	REQUIRE_OK(budget_tend(&p.budgets, db, deadline_in(CASE_MS), e));
 	CHECK_SQL(p.owner, "select string_agg((drover.today() - day)::text, ' ' order by day) from drover.spending", "1 0");
 	CHECK_EQ_S(settle(&p, &lives, 1, 1, e), "ok");
@@ -489,7 +492,8 @@ LOOP_TEST(a_hundred_that_settle_at_once_do_not_deadlock)
 		spent += all[i].spent;
 		CHECK(!all[i].trouble);
 	}
-	CHECK_SQL(p.owner, "select string_agg(distinct sum::text, ' ') from (select sum(tokens) as sum from drover.spending group by scope) s",
+	CHECK_SQL(p.owner, "select string_agg(distinct sum::text, ' ') from (select sum(tokens) as sum from "
+		"drover.spending group by scope) s",
 		arena_printf(a, "%ld", (long)spent));
 	CHECK_SQL(p.owner, "select deadlocks from pg_stat_database where datname = current_database()", "0");
 }
@@ -534,6 +538,24 @@ RIG_TEST(a_request_over_its_budget_fails_and_says_so, "replies: [ { reply: [ { t
 	int64_t id = rig_ask(a, r, "spender", "5");
 	CHECK_FATE(id, "failed budget_spent 1");
 	CHECK(strstr(rig_sql(a, r, "select error from agent_requests where id = %ld", id), "option budget.request_tokens"));
+}
+
+RIG_TEST(a_conversation_reserves_counts_and_stops_at_its_budget,
+	"replies: [ { reply: [ { text: x } ], usage: { input_tokens: 700, output_tokens: 30 } } ]")
+{
+	r->config.budgets.user.tokens = 1000000;
+	r->config.model.price = (struct model_price){ 1000000, 2000000, 0, 0 };
+	REQUIRE_OK(rig_start(r, e));
+	for (int i = 1; i <= 2; i++) {
+		CHECK_FATE(rig_ask(a, r, "project_management", "hello"), "completed 1");
+		CHECK_SQL(r->owner, SPENT("user"), arena_printf(a, "%d %d", i * 730, i * 760));
+		CHECK_SQL(r->owner, "select sum(input_tokens + output_tokens) || ' ' || sum(cost_micros) from agent_requests",
+			arena_printf(a, "%d %d", i * 730, i * 760));
+		CHECK_SQL(r->owner, RESERVED, "0 0");
+	}
+	CHECK_SQL(r->owner, SET("user", "*", 1500, null), "");
+	CHECK_FATE(rig_ask(a, r, "project_management", "hello"), "failed budget_spent 1");
+	CHECK_SQL(r->owner, SPENT("user"), "1460 1520");
 }
 
 RIG_TEST(what_a_failed_attempt_spent_stays_counted_and_what_it_reserved_does_not, "replies: [ { reply: [ { text: x } ] } ]")

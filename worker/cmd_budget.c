@@ -15,7 +15,8 @@ struct budget_options {
 #define AT(c_type, member) FLAG_AT(struct budget_options, c_type, member)
 static const struct flag flags[] = {
 	{ 0, "tokens", "N", FLAG_TEXT, AT(const char *, tokens), "Tokens of all kinds, summed (" MOST_TEXT ")" },
-	{ 0, "cost", "N", FLAG_TEXT, AT(const char *, cost), "Millionths of the currency of the price table (" MOST_TEXT ")" },
+	{ 0, "cost", "N", FLAG_TEXT, AT(const char *, cost),
+		"Millionths of the currency of the price table (" MOST_TEXT ")" },
 	{ 0, "json", NULL, FLAG_SWITCH, AT(bool, json), "One JSON object a row" },
 	{ 0 },
 };
@@ -27,7 +28,8 @@ static const char *const scopes[] = { "request", "session", "user", "workspace",
 static const struct word words[] = {
 	{ "VERB", "list, set or clear", WORD_TEXT, .optional = true, .choices = verbs },
 	{ "SCOPE", SCOPE_TEXT, WORD_TEXT, .optional = true, .choices = scopes },
-	{ "KEY", "Number of the request, or UUID; '*' is each one that has no row of its own", WORD_TEXT, .optional = true },
+	{ "KEY", "Number of the request, or UUID; '*' is each one that has no row of its own", WORD_TEXT,
+		.optional = true },
 	{ 0 },
 };
 
@@ -73,7 +75,8 @@ static const struct print_column columns[] = {
 
 static void print_row(struct print_table *t, const struct pg_rows *rows, int i)
 {
-	static const char *const cells[] = { "scope", "key", "max_tokens", "tokens", "max_cost_micros", "cost_micros", "set_by" };
+	static const char *const cells[] = { "scope", "key", "max_tokens", "tokens", "max_cost_micros", "cost_micros",
+		"set_by" };
 	for (size_t c = 0; c < COUNT(cells); c++)
 		print_cell(t, STYLE_PLAIN, pg_text(rows, i, cells[c]));
 }
@@ -121,8 +124,8 @@ static bool set(struct command_run *run, struct pg *db, const struct place *p, s
 	struct pg_arg tokens, cost;
 	if (!amount_of(run, "tokens", o->tokens, &tokens, e) || !amount_of(run, "cost", o->cost, &cost, e))
 		return false;
-	return pg_query(db, run->arena, &sql_budget_set, PG_ARGS(PG(p->scope), PG(p->key), tokens, cost), command_deadline(),
-			NULL, e) && list(run, db, p, e);
+	struct pg_args args = PG_ARGS(PG(p->scope), PG(p->key), tokens, cost);
+	return pg_query(db, run->arena, &sql_budget_set, args, command_deadline(), NULL, e) && list(run, db, p, e);
 }
 
 static bool clear(struct command_run *run, struct pg *db, const struct place *p, struct err *e)
@@ -164,10 +167,10 @@ static bool budget_run(struct command_run *run, struct err *e)
 const struct command command_budget = {
 	.name = "budget",
 	.text = "Limit what is spent on models; list budgets and what is spent of them",
-	.more = "A request or session has its budget in all, a user or workspace a day (UTC). Each model call reserves what it may "
-		"need before it is made; where that is not left the request ends in failed, error_code budget_spent. Where a row names "
-		"no maximum, that of '*' holds, then that of the configuration. The first budget of a database holds within three "
-		"seconds, every other from the next call on.",
+	.more = "A request or session has its budget in all, a user or workspace a day (UTC). Each model call reserves what "
+		"it may need before it is made; where that is not left the request ends in failed, error_code budget_spent. "
+		"Where a row names no maximum, that of '*' holds, then that of the configuration. The first budget of a "
+		"database holds within three seconds, every other from the next call on.",
 	.words = words,
 	.flags = flags,
 	.options_size = sizeof(struct budget_options),
