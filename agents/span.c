@@ -71,10 +71,11 @@ static bool traceparent_read(const char *text, uint64_t trace[2], uint64_t *pare
 {
 	enum { LENGTH = 55, TRACE_AT = 3, SPAN_AT = 36, FLAGS_AT = 52 };
 	uint64_t t[2], p;
-	if (!text || strlen(text) < LENGTH || strncmp(text, "ff", 2) == 0 || text[2] != '-' || text[SPAN_AT - 1] != '-' ||
-		text[FLAGS_AT] != '-')
+	if (!text || strlen(text) < LENGTH || strncmp(text, "ff", 2) == 0 || text[2] != '-' ||
+		text[SPAN_AT - 1] != '-' || text[FLAGS_AT] != '-')
 		return false;
-	if (!hex_read(text + TRACE_AT, &t[0]) || !hex_read(text + TRACE_AT + ID_HEX, &t[1]) || !hex_read(text + SPAN_AT, &p))
+	if (!hex_read(text + TRACE_AT, &t[0]) || !hex_read(text + TRACE_AT + ID_HEX, &t[1]) ||
+		!hex_read(text + SPAN_AT, &p))
 		return false;
 	if (!(t[0] | t[1]) || !p)
 		return false;
@@ -100,8 +101,8 @@ static void begin(struct span *s, struct tracer *t, enum span_kind kind)
 		.began_ns = now.tv_sec * (int64_t)1000000000 + now.tv_nsec };
 }
 
-void span_begin_run(struct span *s, struct tracer *t, const char *session, int64_t request_id, int attempt, int64_t version,
-	const char *traceparent)
+void span_begin_run(struct span *s, struct tracer *t, const char *session, int64_t request_id, int attempt,
+	int64_t version, const char *traceparent)
 {
 	s->tracer = NULL;
 	if (!t)
@@ -181,14 +182,16 @@ static const char *print(struct arena *a, const struct span *s, const struct err
 {
 	enum { STATUS_ERROR = 2 };
 	cJSON *o = json_object(a);
-	json_put_text(o, "traceId", arena_printf(a, "%016lx%016lx", (unsigned long)s->trace[0], (unsigned long)s->trace[1]));
+	json_put_text(o, "traceId", arena_printf(a, "%016lx%016lx", (unsigned long)s->trace[0],
+		(unsigned long)s->trace[1]));
 	json_put_text(o, "spanId", arena_printf(a, "%016lx", (unsigned long)s->id));
 	if (s->parent)
 		json_put_text(o, "parentSpanId", arena_printf(a, "%016lx", (unsigned long)s->parent));
 	json_put_text(o, "name", s->name);
 	json_put_i64(o, "kind", s->kind);
 	json_put_text(o, "startTimeUnixNano", arena_printf(a, "%ld", (long)s->began_ns));
-	json_put_text(o, "endTimeUnixNano", arena_printf(a, "%ld", (long)(s->began_ns + (clock_us() - s->began_us) * 1000)));
+	int64_t ended_ns = s->began_ns + (clock_us() - s->began_us) * 1000;
+	json_put_text(o, "endTimeUnixNano", arena_printf(a, "%ld", (long)ended_ns));
 	cJSON *list = json_put_array(o, "attributes");
 	for (enum span_attribute i = 0; i < SPAN_ATTRIBUTES; i++)
 		if (s->set & 1u << i)

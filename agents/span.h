@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Spans of a request's trace: what ran when, and what it was, never what was said. A span lives on the stack of who opens
- * it and is on its way when it ends; nobody waits for a collector. Without a tracer each call costs one branch.
+ * Spans of a request's trace: what ran when, and what it was, never what was said. A span lives on the stack of who
+ * opens it and is on its way when it ends; nobody waits for a collector. Without a tracer each call costs one branch.
  *
  *   struct span span;
  *   span_begin(&span, run->span, SPAN_CLIENT, "chat %s", model);
@@ -52,12 +52,13 @@ struct span {
 	uint32_t set;          /* bits of the attributes that have a value */
 };
 
-/* The span of one run. Its trace follows from session, request and attempt, or from a W3C traceparent (which may be NULL or
- * wrong: then it is as if there were none); whether it is traced, from its trace. tracer may be NULL. */
-void span_begin_run(struct span *s, struct tracer *t, const char *session, int64_t request_id, int attempt, int64_t version,
-	const char *traceparent);
+/* The span of one run. Its trace follows from session, request and attempt, or from a W3C traceparent (which may be
+ * NULL or wrong: then it is as if there were none); whether it is traced, from its trace. tracer may be NULL. */
+void span_begin_run(struct span *s, struct tracer *t, const char *session, int64_t request_id, int attempt,
+	int64_t version, const char *traceparent);
 /* parent may be NULL, or not traced. */
-void span_begin(struct span *s, const struct span *parent, enum span_kind kind, const char *format, ...) PRINTF_LIKE(4, 5);
+void span_begin(struct span *s, const struct span *parent, enum span_kind kind, const char *format, ...)
+	PRINTF_LIKE(4, 5);
 /* The text must live until span_end; NULL = no value. */
 void span_text(struct span *s, enum span_attribute attribute, const char *text);
 void span_i64(struct span *s, enum span_attribute attribute, int64_t n);

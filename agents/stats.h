@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a worker process counts, for its metrics. Counting is cheap and never fails; struct stats may be NULL everywhere,
- * which costs one branch. A label has as many values as were made known (agents, tools, lanes, models) and one more,
+ * What a worker process counts, for its metrics. Counting is cheap and never fails; struct stats may be NULL
+ * everywhere, which costs one branch. A label has as many values as were made known (agents, tools, lanes, models) and one more,
  * "other": what a model or a request invents makes no series.
  */
 #pragma once
@@ -65,7 +65,8 @@ void stats_free(struct stats *s);
 void stats_know(struct stats *s, const char *label, const char *value);
 /* Labels in the order of the row; NULL where it has none. */
 void stat_add(struct stats *s, enum stat_id stat, const char *l0, const char *l1, const char *l2, int64_t n);
-void stat_set(struct stats *s, enum stat_id stat, const char *l0, int64_t n); /* a gauge, or a counter that others keep */
+/* A gauge, or a counter that others keep. */
+void stat_set(struct stats *s, enum stat_id stat, const char *l0, int64_t n);
 void stat_time(struct stats *s, enum stat_id stat, const char *l0, const char *l1, int64_t ms);
 /* Prometheus text, version 0.0.4. */
 void stats_print(const struct stats *s, struct buf *to);

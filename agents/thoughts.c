@@ -90,8 +90,10 @@ static void left_out_close(struct thoughts *t)
 	if (!t->left_out)
 		return;
 	growing_close(t);
-	row_add(t, THOUGHT_STATUS, str_of(arena_printf(tmp, "left out here: %zu bytes in %zu pieces, while the database could "
-		"not take them", t->left_out, t->left_out_pieces)), str_of(arena_printf(tmp, "{\"left_out_bytes\":%zu}", t->left_out)));
+	const char *message = arena_printf(tmp, "left out here: %zu bytes in %zu pieces, while the database could not take "
+		"them", t->left_out, t->left_out_pieces);
+	const char *data = arena_printf(tmp, "{\"left_out_bytes\":%zu}", t->left_out);
+	row_add(t, THOUGHT_STATUS, str_of(message), str_of(data));
 	t->left_out = t->left_out_pieces = 0;
 }
 
@@ -174,6 +176,11 @@ const struct thought_row *thoughts_pending(struct thoughts *t)
 	growing_close(t);
 	if (has_room(t, 1))
 		left_out_close(t);
+	return t->first;
+}
+
+const struct thought_row *thoughts_rows(const struct thoughts *t)
+{
 	return t->first;
 }
 

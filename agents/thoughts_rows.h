@@ -39,6 +39,8 @@ struct thoughts_queue {
 struct thoughts *thoughts_new(struct arena *a, int64_t last_seq, const struct thoughts_limits *limits);
 /* Closes the growing row, so that all rows are whole. First row not yet written, or NULL. */
 const struct thought_row *thoughts_pending(struct thoughts *t);
+/* The same without closing anything. */
+const struct thought_row *thoughts_rows(const struct thoughts *t);
 size_t thoughts_bytes(const struct thoughts *t); /* that are not written yet, in memory */
 /* Rows up to seq are in the database. */
 void thoughts_written(struct thoughts *t, int64_t seq);

@@ -28,6 +28,7 @@ bool queue_broadcast_check(struct pg *db, int64_t deadline, struct err *e)
 	struct pg_rows rows;
 	if (!pg_query(db, tmp, &sql_can_broadcast, PG_NO_ARGS, deadline, &rows, e))
 		return false;
-	return pg_bool(&rows, 0, "can") || FAIL(e, ERR_REFUSED, "no_realtime", "log.delivery is broadcast, but this database has no "
-		"realtime.send(jsonb, text, text, boolean): use a Supabase project with Realtime, or set log.delivery: postgres_changes");
+	return pg_bool(&rows, 0, "can") || FAIL(e, ERR_REFUSED, "no_realtime", "log.delivery is broadcast, but this database "
+		"has no realtime.send(jsonb, text, text, boolean): use a Supabase project with Realtime, or set log.delivery: "
+		"postgres_changes");
 }

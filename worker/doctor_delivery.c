@@ -11,7 +11,8 @@ static void check_broadcast(struct doctor *d)
 	if (!d->db)
 		return; /* said already */
 	if (!d->migrated)
-		doctor_say(d, DOCTOR_WARN, "delivery", "run drover migrate, then doctor again", "not checked without migrations");
+		doctor_say(d, DOCTOR_WARN, "delivery", "run drover migrate, then doctor again",
+			"not checked without migrations");
 	else if (queue_broadcast_check(d->db, command_deadline(), &e))
 		doctor_say(d, DOCTOR_OK, "delivery", NULL, "broadcast: realtime.send is there");
 	else
@@ -27,8 +28,9 @@ static void check_redis(struct doctor *d)
 		return;
 	}
 	struct redis *r = redis_open(d->config->redis.url, deadline_in(d->config->redis.timeout_ms), &e);
-	doctor_say(d, r ? DOCTOR_OK : DOCTOR_WARN, "delivery", r ? NULL : "readers see gaps in seq until it is back, and read the table",
-		"redis: %s", r ? "it answers" : e.msg);
+	doctor_say(d, r ? DOCTOR_OK : DOCTOR_WARN, "delivery",
+		r ? NULL : "readers see gaps in seq until it is back, and read the table", "redis: %s",
+		r ? "it answers" : e.msg);
 	redis_close(r);
 }
 

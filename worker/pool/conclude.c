@@ -224,7 +224,8 @@ void run_conclude(struct run *r, bool ok, const struct agent_run *ar __attribute
 		decide_failure(r, o);
 	struct err e = { 0 };
 	bool written = write_fate(r, o, &e);
-	stat_add(r->pool->stats, STAT_REQUESTS_FINISHED, written ? outcome_word(o) : "lost", r->agent_name, NULL, 1);
+	const char *word = written ? outcome_word(o) : "lost";
+	stat_add(r->pool->stats, STAT_REQUESTS_FINISHED, word, r->agent_name, NULL, 1);
 	if (written && o->kind != END_NOTHING)
 		delivery_add(r, INT64_MAX);
 	if (!written)

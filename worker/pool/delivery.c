@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tells readers of log rows that are committed: a fiber of its own, after the commit, so that neither its failure nor its
- * slowness touches the log. The queue before it is bounded, and nothing is sent twice for being lost: whoever misses a row
- * sees the gap in seq and reads the table.
+ * Tells readers of log rows that are committed: a fiber of its own, after the commit, so that neither its failure nor
+ * its slowness touches the log. The queue before it is bounded, and nothing is sent twice for being lost: whoever
+ * misses a row sees the gap in seq and reads the table.
  */
 #include "clock.h"
 #include "delivery_inner.h"
@@ -68,8 +68,8 @@ void notices_dropped(struct delivery *d, int64_t n, const char *why)
 	if (d->told_ms && clock_ms() - d->told_ms < TELL_MS)
 		return;
 	d->told_ms = clock_ms();
-	log_write(LOG_WARN, "delivery_failed", "readers must read agent_logs themselves: %s (%ld parts dropped, %ld warnings of "
-		"realtime.send so far)", why, (long)d->load.dropped, (long)d->load.warnings);
+	log_write(LOG_WARN, "delivery_failed", "readers must read agent_logs themselves: %s (%ld parts dropped, %ld warnings "
+		"of realtime.send so far)", why, (long)d->load.dropped, (long)d->load.warnings);
 }
 
 void notice_add(struct delivery *d, const struct run *r, int64_t first, int64_t last, struct str payload)
@@ -94,7 +94,7 @@ void notice_add(struct delivery *d, const struct run *r, int64_t first, int64_t 
 void delivery_add(struct run *r, int64_t seq)
 {
 	struct delivery *d = r->pool->delivery;
-	const struct thought_row *row = d && r->thoughts ? thoughts_pending(r->thoughts) : NULL;
+	const struct thought_row *row = d && r->thoughts ? thoughts_rows(r->thoughts) : NULL;
 	if (!row || row->seq > seq)
 		return;
 	if (r->pool->config->delivery == DELIVERY_REDIS) {

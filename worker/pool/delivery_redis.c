@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* PUBLISH drover:session:UUID for each request and flush, many in one command. Redis keeps nothing, and while it is away
- * nothing is kept for it: readers fill gaps in seq from agent_logs. */
+/* PUBLISH drover:session:UUID for each request and flush, many in one command. Redis keeps nothing, and while it is
+ * away nothing is kept for it: readers fill gaps in seq from agent_logs. */
 #include "clock.h"
 #include "delivery_inner.h"
 #include "json.h"
@@ -49,7 +49,7 @@ void delivery_payloads(struct run *r, int64_t seq)
 	enum { AROUND = 32 };
 	ARENA_SCOPE(tmp);
 	struct buf *b = buf_new(tmp, PAYLOAD_BYTES + AROUND);
-	const struct thought_row *row = thoughts_pending(r->thoughts);
+	const struct thought_row *row = thoughts_rows(r->thoughts);
 	int64_t first = row->seq, last = 0;
 	for (; row && row->seq <= seq; row = row->next) {
 		struct str json = str_of(row_json(tmp, r, row));
@@ -89,7 +89,8 @@ static bool connected(struct pool *p, struct delivery *d, struct err *e)
 
 enum { AT_ONCE = 400 }; /* a command has at most 1024 words */
 
-static bool publish(struct pool *p, struct delivery *d, struct arena *a, struct notice *const *notices, size_t n, struct err *e)
+static bool publish(struct pool *p, struct delivery *d, struct arena *a, struct notice *const *notices, size_t n,
+	struct err *e)
 {
 	const char **words = arena_alloc(a, (2 * n + 4) * sizeof(*words));
 	struct redis_reply ignored;

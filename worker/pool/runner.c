@@ -146,7 +146,8 @@ static bool agent_run_traced(struct run *r, struct agent_run *ar, struct agent_r
 {
 	const struct queue_request *q = &r->request;
 	struct span whole, agent;
-	span_begin_run(&whole, r->pool->tracer, q->session_id, q->id, q->attempt, q->version, json_text(ar->context, "traceparent"));
+	span_begin_run(&whole, r->pool->tracer, q->session_id, q->id, q->attempt, q->version,
+		json_text(ar->context, "traceparent"));
 	span_begin(&agent, &whole, SPAN_INTERNAL, "invoke_agent %s", r->agent_name);
 	span_text(&agent, SPAN_OPERATION, "invoke_agent");
 	span_text(&agent, SPAN_AGENT_NAME, r->agent_name);

@@ -30,8 +30,8 @@ static struct str envelope(struct arena *a, const struct pool *p, const struct b
 {
 	enum { AROUND = 4096 };
 	struct buf *b = buf_new(a, spans->n + AROUND);
-	buf_printf(b, "{\"resourceSpans\":[{\"resource\":%s,\"scopeSpans\":[{\"scope\":{\"name\":\"drover\",\"version\":\"%s\"},\"spans\":[",
-		resource_json(a, p), DROVER_VERSION);
+	buf_printf(b, "{\"resourceSpans\":[{\"resource\":%s,\"scopeSpans\":[{", resource_json(a, p));
+	buf_printf(b, "\"scope\":{\"name\":\"drover\",\"version\":\"%s\"},\"spans\":[", DROVER_VERSION);
 	buf_add(b, buf_str(spans));
 	buf_add(b, STR("]}]}]}"));
 	return buf_str(b);
@@ -48,14 +48,15 @@ static struct http_header extra_header(struct arena *a, const char *option)
 static bool post(struct pool *p, const struct buf *spans, struct err *e)
 {
 	ARENA_SCOPE(tmp);
-	struct http_header headers[] = { { "Content-Type", "application/json" }, extra_header(tmp, p->config->traces_header), { 0 } };
+	struct http_header headers[] = { { "Content-Type", "application/json" },
+		extra_header(tmp, p->config->traces_header), { 0 } };
 	struct http_request rq = { .method = "POST", .url = p->config->traces_url, .headers = headers,
 		.body = envelope(tmp, p, spans), .limits = { .connect_ms = SEND_MS, .total_ms = SEND_MS } };
 	struct http_reply reply;
 	if (!http_call(p->models.http, tmp, &rq, NULL, deadline_in(SEND_MS), &reply, e))
 		return false;
-	return reply.status / 100 == 2 || FAIL(e, ERR_REFUSED, "traces_refused", "the collector answered %d (option traces.url)",
-		reply.status);
+	return reply.status / 100 == 2 ||
+		FAIL(e, ERR_REFUSED, "traces_refused", "the collector answered %d (option traces.url)", reply.status);
 }
 
 static void send_ready(struct pool *p, int64_t *told_ms)
