@@ -3,11 +3,17 @@
 #include "http_impl.h"
 #include <ctype.h>
 
-/* Wakes the fiber only when it sleeps past a limit that is now nearer, once a step: not for each piece. */
+/*
+ * Within a step a piece only puts its limit off, and there is nothing to do. A new step has another limit: the fiber is
+ * woken when it sleeps past that one. Time is that of the loop: no system clock for each piece.
+ */
 static void touch(struct http_transfer *t, enum http_step step)
 {
+	bool same = t->step == step;
 	t->step = step;
-	t->last_byte = (int64_t)uv_now(loop_uv()); /* of this turn of the loop: no system clock for each piece */
+	t->last_byte = (int64_t)uv_now(loop_uv());
+	if (same)
+		return;
 	int64_t due = http_due(t);
 	if (due != t->parked_until && deadline_first(due, t->parked_until) == due)
 		task_wake(t->task);
