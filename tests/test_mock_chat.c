@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The scripted model's second dialect, chat completions: what it sends, what it understands, what it refuses. */
+#include "clock.h"
 #include "mock_case.h"
+#include "model.h"
+#include "model_api.h"
 
 static const struct http_header usual[] = {
 	{ "Content-Type", "application/json" }, { "Authorization", "Bearer k" }, { 0 },
@@ -107,6 +110,28 @@ LOOP_TEST(errors_have_the_form_of_the_dialect)
 		"\"code\":null}}\n\n");
 	LACKS(reply.body.p, "[DONE]");
 	LACKS(reply.body.p, "\"ef\"");
+}
+
+LOOP_TEST(drovers_own_client_understands_it)
+{
+	struct model_turn t;
+	struct mock_case *c = mock_case_open(a, "replies:\n"
+		"  - { reply: [ { thinking: hm }, { text: Looking. }, { tool: look, input: { at: 3 } } ], chunk: 2, usage: {\n"
+		"      input_tokens: 5, output_tokens: 6, cache_read_input_tokens: 7 } }\n");
+	REQUIRE(c);
+	struct model m = { c->http, { .api = model_api_find("openai"), .base_url = c->base_url, .api_key = "k", .name = "gpt",
+		.key_as_bearer = true, .max_tokens = 1000, .turn_bytes = 1 << 20,
+		.limits = { .connect_ms = 5000, .first_byte_ms = 5000, .total_ms = 20000 } } };
+	struct model_request rq = { .system = "be brief", .messages = json_parse(a, STR("[{\"role\":\"user\",\"content\":["
+		"{\"type\":\"text\",\"text\":\"hi\"}]}]"), e), .tools = json_parse(a, STR("[{\"name\":\"look\",\"description\":"
+		"\"d\",\"input_schema\":{\"type\":\"object\"}}]"), e) };
+	REQUIRE_OK(model_turn(&m, a, &rq, NULL, deadline_in(20000), &t, e));
+	const struct model_block *last = &t.blocks[t.n - 1];
+	CHECK_EQ_S(t.stop_reason, "tool_use");
+	CHECK_EQ_S(last->tool_name, "look");
+	CHECK_EQ_S(json_print(a, last->input), "{\"at\":3}");
+	CHECK_EQ_S(t.blocks[t.n - 2].text, "Looking.");
+	CHECK_EQ_I(t.usage.output_tokens, 6);
 }
 
 /* ---- what it understands ---- */
