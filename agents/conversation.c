@@ -57,6 +57,7 @@ void conversation_answered(struct agent_run *run, struct conversation *c, const 
 	json_put_raw(data, "output", t->output);
 	thought_add(run->thoughts, THOUGHT_TOOL_RESULT, arena_printf(run->arena, "%s: %s, %ld ms", call.tool_name, t->status,
 		(long)t->ms), json_print(run->arena, data));
+	stats_tool_call(run->stats, call.tool_name, t->status, t->ms);
 }
 
 bool conversation_answer(struct agent_run *run, struct conversation *c, const struct tool_answer *t, struct err *e)

@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "conversation_rows.h"
 #include "loop.h"
+#include "model_api.h"
 #include "prompt.h"
 
 /* The end of an answer follows its last block at once: so long a block waits for company. */
@@ -207,6 +208,28 @@ static bool turn_begin(struct agent_run *run, struct conversation *c, struct err
 	return budget_reserve(run, dearest, prompt_tokens(c->prompt), most, e);
 }
 
+/* waits. As route_turn, with a span. */
+static bool ask_model(struct agent_run *run, const struct model_request *rq, struct model_turn *turn, struct err *e)
+{
+	struct span s;
+	const char *const *names = run->agent->models;
+	const char *name = names && names[0] ? names[0] : run->models->all[0].name;
+	span_begin(&s, run->span, SPAN_CLIENT, "chat %s", name);
+	span_text(&s, SPAN_OPERATION, "chat");
+	span_text(&s, SPAN_REQUEST_MODEL, name);
+	bool ok = route_turn(run->models, run->arena, run->agent->models, rq, run->thoughts, run->deadline, turn, e);
+	if (ok) {
+		span_text(&s, SPAN_PROVIDER, (turn->config->api ? turn->config->api : model_apis[0])->name);
+		span_text(&s, SPAN_LANE, turn->config->lane);
+		span_text(&s, SPAN_RESPONSE_MODEL, turn->model);
+		span_text(&s, SPAN_FINISH_REASON, turn->stop_reason);
+		span_i64(&s, SPAN_INPUT_TOKENS, turn->usage.input_tokens + turn->usage.cache_write_tokens + turn->usage.cache_read_tokens);
+		span_i64(&s, SPAN_OUTPUT_TOKENS, turn->usage.output_tokens);
+	}
+	span_end(&s, ok ? NULL : e);
+	return ok;
+}
+
 /* false and *lost: something could not be written. Else the answer broke off, and e says why. */
 static bool ask(struct asking *k, const char *force_tool, bool *lost, struct err *e)
 {
@@ -218,7 +241,7 @@ static bool ask(struct asking *k, const char *force_tool, bool *lost, struct err
 	struct model_request rq = { .system = agent->prompt, .messages = prompt_messages(tmp, k->c->prompt),
 		.tools = run->definitions, .force_tool = force_tool, .max_tokens = agent->max_tokens,
 		.result_schema = agent->result_schema, .web_searches = agent->web_searches, .block_ended = take_block, .self = k };
-	bool whole = route_turn(run->models, run->arena, agent->models, &rq, run->thoughts, run->deadline, &turn, &why);
+	bool whole = ask_model(run, &rq, &turn, &why);
 	*lost = true;
 	if (!writer_end(k, e))
 		return false;

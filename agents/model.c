@@ -131,7 +131,7 @@ static bool take_blocks(void *self, struct err *e)
 static bool turn_fill(const struct call *c, struct model_turn *turn)
 {
 	const struct model_answer *s = c->answer;
-	struct model_turn t = { .n = c->n, .usage = s->usage, .config = c->config };
+	struct model_turn t = { .n = c->n, .usage = s->usage, .config = c->config, .answered_ms = c->head_ms };
 	t.blocks = arena_alloc(c->arena, c->n * sizeof(*t.blocks));
 	if (c->n)
 		memcpy(t.blocks, c->blocks, c->n * sizeof(*t.blocks));

@@ -94,6 +94,7 @@ struct model_turn {
 	const char *message_id;    /* provider's id of the message, or "" */
 	const char *model;         /* that answered, as it calls itself */
 	const struct model_config *config; /* of it */
+	int64_t answered_ms;       /* clock_ms when its answer began */
 };
 
 /*

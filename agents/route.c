@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "route.h"
+#include "budget.h"
 #include "clock.h"
 #include "lane.h"
 #include "loop.h"
@@ -136,6 +137,16 @@ static void copy_rate(const struct route *r, const struct model_rate *rate)
 		*r->wanted->rate = *rate;
 }
 
+static void count(const struct route *r, const struct model_config *c, int64_t began, const struct model_turn *turn, const struct err *why)
+{
+	int64_t now = clock_ms();
+	if (why)
+		stats_model_call(r->models->stats, c, why->code, -1, now - began, NULL, 0);
+	else
+		stats_model_call(r->models->stats, c, "ok", turn->answered_ms - began, now - began, &turn->usage,
+			budget_cost(&c->price, &turn->usage));
+}
+
 /* waits. *held: the lane did not let us in. */
 static bool attempt(struct route *r, const struct model_config *c, struct model_turn *turn, bool *held, struct err *e)
 {
@@ -148,7 +159,9 @@ static bool attempt(struct route *r, const struct model_config *c, struct model_
 	*held = lanes && !lane_enter(lanes, &wish, &pass, e);
 	if (*held)
 		return false;
+	int64_t began = clock_ms();
 	bool ok = call(r, c, &rate, turn, e);
+	count(r, c, began, turn, ok ? NULL : e);
 	copy_rate(r, &rate);
 	if (lanes)
 		lane_leave(lanes, &pass, &(struct lane_end){ .error = ok ? NULL : e, .ours = r->keeping_failed,
@@ -173,6 +186,7 @@ static bool wait_again(struct route *r, const struct err *why, int64_t nth, stru
 		return false;
 	}
 	say_again(r, why, ms);
+	stats_model_retry(r->models->stats, model_find(r->models, r->name), why->code);
 	return loop_sleep(ms, e);
 }
 

@@ -22,7 +22,6 @@ static const char *const names[SPAN_ATTRIBUTES] = {
 	[SPAN_CONVERSATION] = "gen_ai.conversation.id",
 	[SPAN_TOOL_NAME] = "gen_ai.tool.name",
 	[SPAN_TOOL_CALL] = "gen_ai.tool.call.id",
-	[SPAN_TOOL_STATUS] = "drover.tool.status",
 	[SPAN_LANE] = "drover.lane",
 	[SPAN_REQUEST] = "drover.request.id",
 	[SPAN_ATTEMPT] = "drover.request.attempt",

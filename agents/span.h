@@ -30,7 +30,6 @@ enum span_attribute {
 	SPAN_CONVERSATION,  /* text: the session */
 	SPAN_TOOL_NAME,     /* text */
 	SPAN_TOOL_CALL,     /* text */
-	SPAN_TOOL_STATUS,   /* text: as in tool_executions */
 	SPAN_LANE,          /* text */
 	SPAN_REQUEST,       /* agent_requests.id */
 	SPAN_ATTEMPT,

@@ -387,7 +387,7 @@ static bool call_outside_or_dry(struct call *x, struct err *e)
 	return x->run->dry_run ? would_have(x, arena_printf(x->run->arena, "called %s", x->tool->name), e) : call_outside(x, e);
 }
 
-bool call_go(struct call *x, struct err *e)
+static bool go(struct call *x, struct err *e)
 {
 	static bool (*const ways[])(struct call *x, struct err *e) = {
 		[TOOL_READS] = call_in_database, [TOOL_WRITES] = call_in_database, [TOOL_OUTSIDE] = call_outside_or_dry,
@@ -404,6 +404,18 @@ bool call_go(struct call *x, struct err *e)
 			return call_denied(x, approval, e);
 	}
 	return ways[x->tool->effect](x, e);
+}
+
+bool call_go(struct call *x, struct err *e)
+{
+	struct span s;
+	span_begin(&s, x->run->span, SPAN_INTERNAL, "execute_tool %s", x->block.tool_name);
+	span_text(&s, SPAN_OPERATION, "execute_tool");
+	span_text(&s, SPAN_TOOL_NAME, x->block.tool_name);
+	span_text(&s, SPAN_TOOL_CALL, x->block.tool_id);
+	bool ok = go(x, e);
+	span_end(&s, ok ? NULL : e);
+	return ok;
 }
 
 bool tool_call_run(struct agent_run *run, struct conversation *c, const struct model_block *open_call, struct err *e)

@@ -19,9 +19,8 @@ enum { TEXT_BYTES = 8 * 1024 * 1024 };
 
 void metrics_know(struct pool *p)
 {
-	const struct pool_config *c = p->config;
 	stats_know(p->stats, "agent", "drover");
-	for (const struct agent *const *agent = c->agents; *agent; agent++) {
+	for (const struct agent *const *agent = p->generation->agents; *agent; agent++) {
 		stats_know(p->stats, "agent", (*agent)->name);
 		for (const struct tool *const *tool = (*agent)->tools; tool && *tool; tool++)
 			stats_know(p->stats, "tool", (*tool)->name);

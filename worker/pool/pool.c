@@ -63,6 +63,7 @@ void pool_adopt(struct pool *p, struct generation *g)
 		p->models.n = g->n_models;
 		p->models.fallback = g->fallback;
 	}
+	metrics_know(p);
 	if (old && !old->users)
 		generation_free(old);
 }
@@ -97,7 +98,6 @@ struct pool *pool_new(const struct pool_config *config)
 	p->ending_end = &p->ending;
 	run_table_init(&p->by_id, p->arena, (size_t)config->slots);
 	thoughts_queue_init(&p->thinking);
-	metrics_know(p);
 	p->tracer = traces_new(config);
 	p->delivery = delivery_new(p);
 	return p;
