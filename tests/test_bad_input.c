@@ -212,7 +212,7 @@ static const struct {
 	{ "a tool that is not there", { { CALL("t1", "drop_table", "{}") }, { SAY("ok") } }, "completed 1", TURNS,
 		"drop_table|drop_table|ok" },
 	{ "a block of the future", { { START BLOCK("{\"type\":\"new\xff\",\"x\":\"\\u0000\"}") STOP END("end_turn") } },
-		"completed 1", OF_TURNS("block::text"), "{\"type\":\"new" ODD "\",\"x\":\"" ODD "\"}" },
+		"completed 1", OF_TURNS("block::text"), "{\"type\":\"new" ODD "\",\"x\":\"\\ufffd\"}" },
 	{ "why it stopped", { { SAY_UNTIL("\xff") } }, "completed 1", OF_TURNS("stop_reason"), ODD },
 	{ "why it stopped, at length", { { SAY_UNTIL(EE EE EE EE EE EE EE EE) } }, "completed 1", OF_TURNS("stop_reason"),
 		EE EE EE EE EE EE "\u00e9" },

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Models: the one of the options first, its fallback, and those of models.yaml. */
+#include "model_api.h"
 #include "catalog_inner.h"
 
 static const struct catalog_provider *find_provider(const struct look *l, const char *name)
@@ -29,18 +30,10 @@ static void check_provider(struct look *l, const struct catalog_provider *p)
 		catalog_problem(l->problems, p->base_url->place, "base_url is scheme, host and port alone, with no user, path or query");
 }
 
-/* A client's provider speaks for itself (model_api.h). */
-static const struct model_api *api_of(struct look *l, const struct catalog_provider *p)
-{
-	if (p->api != API_ANTHROPIC)
-		catalog_problem(l->problems, p->node->key_place, "api openai is not there yet; take anthropic");
-	return NULL;
-}
-
 static struct model_config at_provider(struct look *l, const struct catalog_provider *p)
 {
 	struct model_config m = l->c->base->model;
-	m.api = api_of(l, p);
+	m.api = model_apis[p->api];
 	m.lane = p->name;
 	m.base_url = p->base_url ? p->base_url->text : "";
 	m.api_key = p->api_key_file ? catalog_secret(l, p->api_key_file) : NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "settings.h"
 #include "agents.h"
+#include "model_api.h"
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@ static struct model_config model_config_of(const struct config *c)
 {
 	return (struct model_config){
 		.base_url = c->model.base_url,
+		.api = model_apis[c->model.api],
 		.api_key = c->model.api_key,
 		.key_as_bearer = c->model.key_header == KEY_HEADER_BEARER,
 		.version = c->model.version,
