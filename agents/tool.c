@@ -34,8 +34,8 @@ struct ask_args {
 };
 
 static const struct field ask_fields[] = {
-	{ "question", FIELD_TEXT, offsetof(struct ask_args, question), .required = true, .text = "What to ask, complete in itself",
-		.max = 2000 },
+	{ "question", FIELD_TEXT, offsetof(struct ask_args, question), .required = true,
+		.text = "What to ask, complete in itself", .max = 2000 },
 	{ "choices", FIELD_TEXTS, offsetof(struct ask_args, choices), .text = "Answers to choose from, when there are few",
 		.max = 20 },
 	{ 0 },
@@ -43,7 +43,8 @@ static const struct field ask_fields[] = {
 
 const struct tool tool_ask_user = {
 	.name = "ask_user",
-	.text = "Asks the user a question and waits for the answer, which may take long. Only for what nobody else can know.",
+	.text = "Asks the user a question and waits for the answer, which may take long. Only for what nobody else can "
+		"know.",
 	.fields = ask_fields,
 	.args_size = sizeof(struct ask_args),
 	.effect = TOOL_QUESTION,

@@ -154,15 +154,17 @@ static bool check_repeats(struct call *x, struct err *e)
 {
 	int64_t n = count_same(x), most = x->run->limits.repeats;
 	if (n > 2 * most)
-		return FAIL(e, ERR_INPUT, "tool_loop", "the model called %s with the same arguments %ld times, and did not stop when "
-			"it was told to after %ld (option limits.repeats)", x->block.tool_name, (long)n, (long)most);
+		return FAIL(e, ERR_INPUT, "tool_loop", "the model called %s with the same arguments %ld times, and did not "
+			"stop when it was told to after %ld (option limits.repeats)", x->block.tool_name, (long)n, (long)most);
 	if (n > most && !x->refusal)
-		x->refusal = arena_printf(x->run->arena, "this is call number %ld of %s with the same arguments, more than %ld are "
-			"not run: use the answers that you have, or do something else", (long)n, x->block.tool_name, (long)most);
+		x->refusal = arena_printf(x->run->arena, "this is call number %ld of %s with the same arguments, more than %ld "
+			"are not run: use the answers that you have, or do something else", (long)n,
+			x->block.tool_name, (long)most);
 	return true;
 }
 
-bool call_prepare(struct agent_run *run, struct conversation *c, const struct model_block *block, struct call *x, struct err *e)
+bool call_prepare(struct agent_run *run, struct conversation *c, const struct model_block *block, struct call *x,
+	struct err *e)
 {
 	*x = (struct call){ .run = run, .c = c, .block = *block, .began = clock_ms() };
 	x->env = (struct tool_env){ .request_id = run->request_id, .session_id = run->session_id, .user_id = run->user_id,
@@ -197,7 +199,8 @@ static bool bounded_run(struct bounded *b, struct err *e)
 		return true;
 	bool own = x->run->deadline == NEVER_MS || clock_ms() < x->run->deadline;
 	if (e->kind == ERR_TIMEOUT && own && clock_ms() >= x->env.deadline)
-		FAIL(e, ERR_TIMEOUT, "tool_timeout", "no end within %ld ms (option limits.tool_time)", (long)x->run->limits.tool_ms);
+		FAIL(e, ERR_TIMEOUT, "tool_timeout", "no end within %ld ms (option limits.tool_time)",
+			(long)x->run->limits.tool_ms);
 	return false;
 }
 
@@ -233,7 +236,8 @@ size_t call_approval_step(struct call *x, struct arena *a, struct pg_step *steps
 {
 	if (!x->tool->approval.needed || x->run->dry_run || !x->known.approval.status)
 		return 0;
-	const struct pg_arg args[] = { PG(x->run->request_id), PG(x->block.tool_id), PG(x->block.tool_name), PG(call_input(x)) };
+	const struct pg_arg args[] = { PG(x->run->request_id), PG(x->block.tool_id), PG(x->block.tool_name),
+		PG(call_input(x)) };
 	struct pg_arg *v = arena_alloc(a, sizeof(args));
 	memcpy(v, args, sizeof(args));
 	steps[0] = (struct pg_step){ &sql_tool_approved, { v, COUNT(args) }, NULL };
@@ -376,7 +380,8 @@ static bool call_child(struct call *x, struct err *e)
 	x->spawns = !child;
 	if (child) /* its failure is for the model to mend, as a refusal is */
 		return call_answer(x, call_output(x, child), json_get(child, "error") ? "refused" : "done", e);
-	if (!call_approval_step(x, x->run->arena, &approved) || conversation_ask(x->run, approved.q, approved.args, NULL, e))
+	if (!call_approval_step(x, x->run->arena, &approved) ||
+		conversation_ask(x->run, approved.q, approved.args, NULL, e))
 		return true;
 	x->spawns = false;
 	return is_for_the_model(e) && call_refuse(x, arena_text(x->run->arena, str_of(e->msg)), e);
@@ -384,7 +389,8 @@ static bool call_child(struct call *x, struct err *e)
 
 static bool call_outside_or_dry(struct call *x, struct err *e)
 {
-	return x->run->dry_run ? would_have(x, arena_printf(x->run->arena, "called %s", x->tool->name), e) : call_outside(x, e);
+	return x->run->dry_run ? would_have(x, arena_printf(x->run->arena, "called %s", x->tool->name), e)
+		: call_outside(x, e);
 }
 
 static bool go(struct call *x, struct err *e)

@@ -14,7 +14,8 @@ static bool intend(struct call *x, struct err *e)
 {
 	ARENA_SCOPE(tmp);
 	struct pg_rows rows;
-	struct pg_args intent = PG_ARGS(PG(x->run->request_id), PG(x->block.tool_id), PG(x->block.tool_name), PG(call_input(x)));
+	struct pg_args intent = PG_ARGS(PG(x->run->request_id), PG(x->block.tool_id), PG(x->block.tool_name),
+		PG(call_input(x)));
 	struct pg_step steps[3] = { conversation_fence(tmp, x->run) };
 	size_t n = 1 + call_approval_step(x, tmp, steps + 1);
 	steps[n++] = (struct pg_step){ &sql_tool_intent, intent, &rows };
@@ -107,9 +108,10 @@ static bool tell_unknown(struct outside *o, struct err *e)
 	struct arena *a = o->x->run->arena;
 	const struct ledger_decision *d = &o->x->known.unknown;
 	bool rejected = d->status && strcmp(d->status, "rejected") == 0;
-	return call_tell(o->x, arena_printf(a, "the outcome of this call is not known%s%s: it may have happened or not. Assume "
-		"neither, and say so%s%s", o->why[0] ? ", " : "", o->why, rejected ? "; a person decided that it is not run again" : "",
-		rejected && d->note ? arena_printf(a, ": %s", d->note) : ""), "unknown", e);
+	const char *said = !rejected ? "" : arena_printf(a, "; a person decided that it is not run again%s%s",
+		d->note ? ": " : "", d->note ? d->note : "");
+	return call_tell(o->x, arena_printf(a, "the outcome of this call is not known%s%s: it may have happened or not. "
+		"Assume neither, and say so%s", o->why[0] ? ", " : "", o->why, said), "unknown", e);
 }
 
 /* ---- call ---- */

@@ -74,8 +74,8 @@ static bool limit_children(struct turn *t, struct err *e)
 		if (too_deep)
 			x->refusal = "agents have called agents too deep already: do it yourself";
 		else if (n > t->run->limits.children)
-			x->refusal = arena_printf(t->run->arena, "at most %ld agents may be called in one turn (option limits.children)",
-				(long)t->run->limits.children);
+			x->refusal = arena_printf(t->run->arena, "at most %ld agents may be called in one turn (option "
+				"limits.children)", (long)t->run->limits.children);
 	}
 	return true;
 }

@@ -47,8 +47,8 @@ struct ledger_entry ledger_of(const struct ledger *l, const char *tool_call_id)
 		entry.started |= strcmp(kind, "intent") == 0;
 		for (size_t k = 0; k < COUNT(kinds); k++)
 			if (strcmp(kind, kinds[k].kind) == 0)
-				*kinds[k].into = (struct ledger_decision){ pg_text(&l->notes, i, "status"), pg_text(&l->notes, i, "note"),
-					pg_text(&l->notes, i, "answer") };
+				*kinds[k].into = (struct ledger_decision){ .status = pg_text(&l->notes, i, "status"),
+					.note = pg_text(&l->notes, i, "note"), .answer = pg_text(&l->notes, i, "answer") };
 	}
 	return entry;
 }

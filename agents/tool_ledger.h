@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What earlier attempts of a request left behind about its open calls: calls outside that were begun, what people
- * decided, children that have ended. Asked only when a conversation was loaded with open calls, never in the normal path.
+ * decided, children that have ended. Asked only when a conversation was loaded with open calls, not in the normal path.
  */
 #pragma once
 #include "agent.h"
@@ -15,7 +15,7 @@ struct ledger_decision {
 struct ledger_entry {
 	bool started;        /* a call outside was begun, and its outcome was not written */
 	struct ledger_decision approval, question, unknown;
-	const cJSON *child;  /* { child, agent, status, answer | error, ... }: a request that was made for it and has ended */
+	const cJSON *child;  /* { child, agent, status, answer | error, ... }: a request made for it that has ended */
 };
 
 struct ledger;
@@ -23,6 +23,6 @@ struct ledger;
 /* Reads it all, one query each for calls and children. waits. */
 bool ledger_load(struct agent_run *run, struct ledger **ledger, struct err *e);
 struct ledger_entry ledger_of(const struct ledger *l, const char *tool_call_id);
-/* The first child of this type and request that nobody has taken yet, or NULL; so the children of one turn go to its calls
- * in order. */
+/* The first child of this type and request that nobody has taken yet, or NULL: so the children of one turn go to its
+ * calls in order. */
 const cJSON *ledger_take_child(struct ledger *l, const char *type, const char *request);
