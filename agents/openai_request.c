@@ -53,9 +53,9 @@ bool openai_body(struct arena *a, const struct model_config *c, const struct mod
 	if (rq->web_searches > 0)
 		return FAIL(e, ERR_INPUT, "web_search_unavailable", "model %s speaks chat completions, which have no web search: "
 			"take web_search out of the agent, or give it a model of model.api anthropic",
-			rq->name ? rq->name : c->name);
+			rq->name ? rq->name : c->called ? c->called : c->name);
 	cJSON *o = json_object(tmp);
-	json_put_text(o, "model", rq->name ? rq->name : c->name);
+	json_put_text(o, "model", rq->name ? rq->name : c->called ? c->called : c->name);
 	json_put_i64(o, max_tokens_name(c), rq->max_tokens ? rq->max_tokens : c->max_tokens);
 	put_tools(o, rq);
 	put_force_tool(o, rq);

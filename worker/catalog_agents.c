@@ -40,19 +40,6 @@ static const char *model_hint(struct look *l, const char *word)
 
 /* ---- tools of an agent ---- */
 
-struct question {
-	const char *question;
-};
-static const struct field question_fields[] = {
-	{ "question", FIELD_TEXT, offsetof(struct question, question), .required = true, .min = 1, .max = 2000,
-		.text = "What the user is asked, complete in itself." },
-	{ 0 },
-};
-static const struct tool ask_user = {
-	.name = "ask_user", .text = "Asks the user a question when the request cannot be carried out without the answer.",
-	.fields = question_fields, .args_size = sizeof(struct question), .effect = TOOL_QUESTION,
-};
-
 struct task {
 	const char *task;
 };
@@ -80,7 +67,7 @@ static bool is_twice(const struct yaml_node *list, const struct yaml_node *item)
 
 static const struct tool *named_tool(struct look *l, const struct catalog_agent *from, const struct yaml_node *item)
 {
-	const struct tool *tool = strcmp(item->text, "ask_user") == 0 ? &ask_user : catalog_find_tool(l, item->text);
+	const struct tool *tool = strcmp(item->text, "ask_user") == 0 ? &tool_ask_user : catalog_find_tool(l, item->text);
 	if (is_twice(from->tools, item))
 		catalog_problem(l->problems, item->place, "%.64s stands in this list already; keep one", item->text);
 	else if (!tool)

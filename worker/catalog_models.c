@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Models: the one of the options first, its fallback, and those of models.yaml. */
-#include "model_api.h"
 #include "catalog_inner.h"
+#include "model_api.h"
 
 static const struct catalog_provider *find_provider(const struct look *l, const char *name)
 {
@@ -33,7 +33,7 @@ static void check_provider(struct look *l, const struct catalog_provider *p)
 static struct model_config at_provider(struct look *l, const struct catalog_provider *p)
 {
 	struct model_config m = l->c->base->model;
-	m.api = model_apis[p->api];
+	m.api = model_api_find(p->api == API_OPENAI ? "openai" : "anthropic");
 	m.lane = p->name;
 	m.base_url = p->base_url ? p->base_url->text : "";
 	m.api_key = p->api_key_file ? catalog_secret(l, p->api_key_file) : NULL;

@@ -23,13 +23,13 @@ int http_on_connected(void *transfer, char *to, char *from, int to_port, int fro
 {
 	struct http_transfer *t = transfer;
 	(void)from, (void)to_port, (void)from_port;
-	if (t->request->address_allowed && !t->request->address_allowed(to)) { /* a connection that somebody else had opened */
-		FAIL(&t->failure, ERR_INPUT, "http_address_refused", "the host's address is not one that may be called");
-		return CURL_PREREQFUNC_ABORT;
-	}
 	if (t->step == HTTP_SENT && t->request->body.n) {
 		FAIL(&t->failure, ERR_NET, "http_cut", "the kept connection died before an answer; what was sent may have been "
 			"taken and is not sent again");
+		return CURL_PREREQFUNC_ABORT;
+	}
+	if (t->request->address_allowed && !t->request->address_allowed(to)) { /* a connection that somebody else had opened */
+		FAIL(&t->failure, ERR_INPUT, "http_address_refused", "the host's address is not one that may be called");
 		return CURL_PREREQFUNC_ABORT;
 	}
 	touch(t, HTTP_SENT);
