@@ -197,15 +197,16 @@ RIG_TEST(after_a_tool_the_transaction_is_the_workers_again, ATTACKER)
 		"create function public.note_who() returns trigger language plpgsql as $$ begin insert into public.who values (current_user, "
 		"current_setting('search_path'), current_setting('statement_timeout'), current_setting('transaction_read_only')); return null; end $$; "
 		"create trigger who after insert on tool_executions for each row execute function note_who()", "(null)");
-	put_sql(c, "{ w: { type: text } }", "  write: true\n  statement: insert into notes (body) values ('x')\n");
+	put_sql(c, "{ w: { type: text } }", "  write: true\n  statement: insert into notes (body) values ('x')\n  time: 3s\n");
 	REQUIRE_OK(start(r, c, e));
 	CHECK_ATTACK("{}", "{\"changed\": 1}");
 	REQUIRE_OK(rig_stop(r, e));
-	put_sql(c, "", "  statement: select 1 as one\n");
+	put_sql(c, "", "  statement: select 1 as one\n  time: 3s\n");
 	REQUIRE_OK(start(r, c, e));
 	CHECK_ATTACK("{}", "{\"rows\": [{\"one\": 1}]}");
 	CHECK_SQL(r->owner, "select string_agg(distinct concat_ws(' ', role, path, wait, ro), '|') from who",
-		"drover_worker \"$user\", public 1min off");
+		/* five seconds: limits.tool_time of the rig, which holds for the whole call */
+		"drover_worker \"$user\", public 5s off");
 }
 
 RIG_TEST(a_function_that_takes_another_role_or_other_claims_gives_nothing, ATTACKER)
