@@ -71,7 +71,7 @@ static const struct agent *const agents[] = { &agent_talk, &agent_other, &agent_
 static bool start(struct arena *a, struct rig *r, struct err *e)
 {
 	r->config.agents = agents;
-	r->config.max_attempts = 6;
+	r->config.max_attempts = 20;
 	CHECK_SQL(r->owner, "create table if not exists test_notes (request_id bigint, n int); "
 		"grant insert, select on test_notes to drover_worker; select 1", "1");
 	return rig_start(r, e);
@@ -682,6 +682,7 @@ static void torture(struct arena *a, enum err_kind kind, struct err *e)
 	log_level_set(LOG_ERROR + 1);
 	r.config.lease_ms = 300; /* what a lost worker held is taken over before long */
 	r.config.poll_ms = 50;
+	r.config.max_crashes = 20; /* on a slow machine a lease ends that nobody broke */
 	r.config.retry = (struct route_retry){ 1, 2, 4 };
 	r.config.backoff_base_ms = r.config.backoff_max_ms = 2;
 	REQUIRE_OK(start(a, &r, e));
