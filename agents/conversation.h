@@ -77,7 +77,8 @@ void conversation_answered(struct agent_run *run, struct conversation *c, const 
 /* Records an answer that has no effect beside it. waits. */
 bool conversation_answer(struct agent_run *run, struct conversation *c, const struct tool_answer *answer, struct err *e);
 /* One question to the database on the run's behalf. waits. */
-bool conversation_ask(struct agent_run *run, const struct sql *q, struct pg_args args, struct pg_rows *rows, struct err *e);
+bool conversation_ask(struct agent_run *run, const struct sql *q, struct pg_args args, struct pg_rows *rows,
+	struct err *e);
 bool conversation_is_error(const char *status);
 /* First step of every write of the run. */
 struct pg_step conversation_fence(struct arena *a, const struct agent_run *run);

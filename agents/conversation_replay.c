@@ -18,7 +18,8 @@ static enum model_block_kind kind_of(const char *content_type)
 	return BLOCK_OTHER;
 }
 
-static bool read_block(struct arena *a, const struct pg_rows *rows, int i, bool own, struct model_block *b, struct err *e)
+static bool read_block(struct arena *a, const struct pg_rows *rows, int i, bool own, struct model_block *b,
+	struct err *e)
 {
 	const char *text = pg_text(rows, i, "content"), *input = own ? pg_text(rows, i, "tool_input") : NULL;
 	*b = (struct model_block){ .kind = kind_of(pg_text(rows, i, "content_type")), .raw = pg_text(rows, i, "block"),

@@ -68,7 +68,8 @@ bool conversation_commit(struct arena *a, struct agent_run *run, const struct pg
 	return ok;
 }
 
-bool conversation_ask(struct agent_run *run, const struct sql *q, struct pg_args args, struct pg_rows *rows, struct err *e)
+bool conversation_ask(struct agent_run *run, const struct sql *q, struct pg_args args, struct pg_rows *rows,
+	struct err *e)
 {
 	return conversation_commit(run->arena, run, &(struct pg_step){ q, args, rows }, 1, e);
 }
@@ -114,11 +115,13 @@ struct pg_step conversation_keep_step(struct arena *a, const struct agent_run *r
 	return save_step(a, run, k->sequence + (int64_t)k->from + !k->mark, rows, n, k->end);
 }
 
-bool conversation_keep_turn(struct agent_run *run, const struct conversation *c, const struct model_turn *turn, struct err *e)
+bool conversation_keep_turn(struct agent_run *run, const struct conversation *c, const struct model_turn *turn,
+	struct err *e)
 {
 	ARENA_SCOPE(tmp);
 	struct kept_blocks k = { .sequence = c->sequence, .blocks = turn->blocks, .to = turn->n, .end = turn };
-	struct pg_step steps[] = { budget_settle(tmp, run, turn->config, &turn->usage), conversation_keep_step(tmp, run, &k) };
+	struct pg_step steps[] = { budget_settle(tmp, run, turn->config, &turn->usage),
+		conversation_keep_step(tmp, run, &k) };
 	return conversation_commit(tmp, run, steps, COUNT(steps), e);
 }
 
@@ -157,8 +160,8 @@ size_t conversation_answer_steps(struct arena *a, const struct agent_run *run, c
 	const struct model_block *call = t->call;
 	struct pg_arg *v = arena_alloc(a, 7 * sizeof(*v));
 	const char *input = call->input ? json_print(a, call->input) : NULL;
-	const struct pg_arg executed[] = { PG(run->request_id), PG(call->tool_id), PG(call->tool_name), PG(input), PG(t->output),
-		PG(t->status), PG(t->ms) };
+	const struct pg_arg executed[] = { PG(run->request_id), PG(call->tool_id), PG(call->tool_name), PG(input),
+		PG(t->output), PG(t->status), PG(t->ms) };
 	memcpy(v, executed, sizeof(executed));
 	struct block_row row = { .role = "tool", .type = "tool_result", .tool = call->tool_name, .call = call->tool_id,
 		.output = t->output, .block = conversation_result_block(a, t) };

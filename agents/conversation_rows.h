@@ -18,7 +18,8 @@ struct kept_blocks {
 /* With the end of a turn whose last block is written already, a row of its own ends it. */
 struct pg_step conversation_keep_step(struct arena *a, const struct agent_run *run, const struct kept_blocks *k);
 /* Keeps a whole model turn: tokens counted (the fence) and blocks, one transaction. waits. */
-bool conversation_keep_turn(struct agent_run *run, const struct conversation *c, const struct model_turn *turn, struct err *e);
+bool conversation_keep_turn(struct agent_run *run, const struct conversation *c, const struct model_turn *turn,
+	struct err *e);
 struct pg_step conversation_say_step(struct arena *a, const struct agent_run *run, int64_t sequence, const char *text,
 	const char *block);
 /* The tool_result block of an answer, as the model gets it. */

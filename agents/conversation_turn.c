@@ -28,15 +28,15 @@ struct asking {
 
 /* ---- writing ---- */
 
-/* spent: what the call took, counted first; NULL = it goes on. waits. */
-static bool blocks_write(struct asking *k, size_t to, const struct model_turn *end, const struct model_usage *spent,
-	const struct model_config *config, struct err *e)
+/* end: the turn that ends with them, NULL = it goes on. What it took is counted first. waits. */
+static bool blocks_write(struct asking *k, size_t to, const struct model_turn *end, struct err *e)
 {
 	ARENA_SCOPE(tmp);
 	struct kept_blocks part = k->kept;
 	part.to = to;
 	part.end = end;
-	struct pg_step steps[] = { spent ? budget_settle(tmp, k->run, config, spent) : conversation_fence(tmp, k->run),
+	struct pg_step steps[] = {
+		end ? budget_settle(tmp, k->run, end->config, &end->usage) : conversation_fence(tmp, k->run),
 		conversation_keep_step(tmp, k->run, &part) };
 	if (!conversation_commit(tmp, k->run, steps, COUNT(steps), e))
 		return false;
@@ -62,7 +62,7 @@ static bool write_ended(void *arg, struct err *e)
 	k->writer = task_self();
 	bool ok = gather(k, e);
 	while (ok && !k->ending && k->kept.from < k->kept.to)
-		ok = blocks_write(k, k->kept.to, NULL, NULL, NULL, e);
+		ok = blocks_write(k, k->kept.to, NULL, e);
 	k->writer = NULL;
 	k->at_work = false;
 	return ok;
@@ -160,7 +160,7 @@ static bool keep_whole(struct asking *k, const struct model_turn *turn, struct e
 	bool alone = k->kept.from == turn->n; /* the end has a row of its own */
 	k->kept.blocks = turn->blocks;
 	k->kept.to = turn->n;
-	if (!blocks_write(k, turn->n, turn, u, turn->config, e))
+	if (!blocks_write(k, turn->n, turn, e))
 		return false;
 	blocks_fold(k);
 	k->c->sequence += alone;
@@ -170,7 +170,7 @@ static bool keep_whole(struct asking *k, const struct model_turn *turn, struct e
 
 static bool keep_broken(struct asking *k, struct err *e)
 {
-	if (k->kept.from < k->kept.to && !blocks_write(k, k->kept.to, NULL, NULL, NULL, e))
+	if (k->kept.from < k->kept.to && !blocks_write(k, k->kept.to, NULL, e))
 		return false;
 	blocks_fold(k);
 	fold_broken(k->c);

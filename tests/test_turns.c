@@ -36,7 +36,7 @@ static const struct tool tool_note = { .name = "note", .text = "Notes a number."
 	.args_size = sizeof(struct note_args), .effect = TOOL_WRITES, .run = note_run };
 static const struct tool *const note_tools[] = { &tool_note, NULL };
 
-/* Answers the calls of its first turn in an order of its own, and loses its worker's patience after the first of them. */
+/* Answers the calls of its first turn in an order of its own, and breaks off after the first of them. */
 static bool backwards_run(struct agent_run *run, struct agent_result *result, struct err *e)
 {
 	struct conversation c;
@@ -63,7 +63,8 @@ static const struct agent agent_other = { .type = "other", .name = "other", .tex
 	.tools = note_tools, .run = agent_loop };
 static const struct agent agent_backwards = { .type = "backwards", .name = "backwards", .text = "Answers in any order.",
 	.prompt = "Backwards.", .tools = note_tools, .run = backwards_run };
-static struct agent agent_schema = { .type = "schema", .name = "schema", .text = "Answers by a schema.", .prompt = "JSON.",
+static struct agent agent_schema = { .type = "schema", .name = "schema", .text = "Answers by a "
+	"schema.", .prompt = "JSON.",
 	.tools = note_tools, .run = agent_loop };
 static const struct agent *const agents[] = { &agent_talk, &agent_other, &agent_backwards, &agent_schema,
 	&agent_orchestrator, NULL };
@@ -149,7 +150,8 @@ static void check_mock(struct rig *r)
 	CHECK_EQ_I(n.unmatched, 0);
 }
 
-#define TYPES "select string_agg(role || ' ' || content_type || coalesce(' ' || stop_reason, ''), ', ' order by sequence_number) " \
+#define TYPES "select string_agg(role || ' ' || content_type || coalesce(' ' || stop_reason, ''), ', ' order by " \
+	"sequence_number) " \
 	"from agent_turns where request_id = %ld"
 #define ANSWER "select result ->> 'answer' from agent_requests where id = %ld"
 
@@ -165,15 +167,18 @@ RIG_TEST(blocks_that_come_at_once_are_one_transaction_with_the_tokens,
 	CHECK_FATE(id, "completed 1");
 	CHECK_EQ_S(rig_sql(a, r, TYPES, id), "assistant thinking, assistant text end_turn");
 	CHECK_EQ_S(rig_sql(a, r, "select count(distinct xmin::text) from agent_turns where request_id = %ld", id), "1");
-	CHECK_EQ_S(rig_sql(a, r, "select string_agg(concat_ws(' ', sequence_number, tokens_used, model, usage ->> 'input_tokens', "
-		"usage ->> 'cache_read_tokens', cost_micros), ', ' order by sequence_number) from agent_turns where request_id = %ld",
+	CHECK_EQ_S(rig_sql(a, r, "select string_agg(concat_ws(' ', sequence_number, tokens_used, model, usage ->> "
+		"'input_tokens', "
+		"usage ->> 'cache_read_tokens', cost_micros), ', ' order by sequence_number) from agent_turns where "
+			"request_id = %ld",
 		id), "1, 2 14 claude-test 5 2 19");
 	CHECK_EQ_S(rig_sql(a, r, "select concat_ws(' ', input_tokens, output_tokens, cache_read_tokens, cost_micros) "
 		"from agent_requests where id = %ld", id), "5 7 2 19");
 }
 
 RIG_TEST(a_block_that_has_ended_is_kept_while_the_answer_still_comes,
-	"replies:\n  - reply: [ { thinking: Hm. }, { text: Hello. } ]\n    chunk: 100\n    stall_after: { deltas: 2, for: 3s }\n")
+	"replies:\n  - reply: [ { thinking: Hm. }, { text: Hello. } ]\n    chunk: 100\n    stall_after: { deltas: "
+		"2, for: 3s }\n")
 {
 	struct err ignored;
 	const char *kept = "";
@@ -190,18 +195,22 @@ RIG_TEST(a_block_that_has_ended_is_kept_while_the_answer_still_comes,
 
 RIG_TEST(an_end_that_comes_late_has_a_row_of_its_own,
 	"replies:\n  - when: { last_user: once more }\n    reply: More.\n  - when: { turn: 1 }\n    reply: Bye.\n"
-	"  - reply: [ { text: Hello. }, { tool: note, input: { n: 1 } } ]\n    chunk: 100\n    stall_after: { deltas: 99, for: 400ms }\n"
+	"  - reply: [ { text: Hello. }, { tool: note, input: { n: 1 } } ]\n    chunk: 100\n    stall_after: { "
+		"deltas: 99, for: 400ms }\n"
 	"    usage: { input_tokens: 5, output_tokens: 7 }\n")
 {
 	REQUIRE_OK(start(a, r, e));
 	int64_t id = rig_ask(a, r, "talk", "hello");
 	CHECK_FATE(id, "completed 1");
-	CHECK_EQ_S(rig_sql(a, r, TYPES, id), "assistant text, assistant tool_call, assistant other tool_use, tool tool_result, "
+	CHECK_EQ_S(rig_sql(a, r, TYPES, id), "assistant text, assistant tool_call, assistant other tool_use, tool "
+		"tool_result, "
 		"assistant text end_turn");
-	CHECK_EQ_S(rig_sql(a, r, "select concat_ws(' ', block, content, tokens_used) from agent_turns where sequence_number = 3 "
+	CHECK_EQ_S(rig_sql(a, r, "select concat_ws(' ', block, content, tokens_used) from agent_turns where "
+		"sequence_number = 3 "
 		"and request_id = %ld", id), "null 12");
 	CHECK(check_prefixes(r, "hello"));
-	int64_t more = ask_in(a, r, rig_sql(a, r, "select session_id from agent_requests where id = %ld", id), "talk", "once more");
+	int64_t more = ask_in(a, r, rig_sql(a, r, "select session_id from agent_requests where id = "
+		"%ld", id), "talk", "once more");
 	CHECK_FATE(more, "completed 1"); /* its replay of that turn is as it was */
 	CHECK(check_prefixes(r, "hello"));
 	check_mock(r);
@@ -216,10 +225,14 @@ static const char *cut_script(struct arena *a)
 {
 	const char *all = "replies:\n  - when: { tool_result: note }\n    reply: Done.\n";
 	for (int i = 0; i < CUTS; i++)
-		all = arena_printf(a, "%s  - when: { last_user: cut %d., nth: 1 }\n    reply: [ { thinking: Hm. }, { text: I look. }, "
-			"{ tool: note, input: { n: 1 } } ]\n    chunk: 100\n    pace: 30ms\n    cut_after: { deltas: %d }\n", all, i, i);
-	return arena_printf(a, "%s  - when: { last_user: broke off }\n    reply: [ { text: And note. }, { tool: note, input: { n: 1 } } ]\n"
-		"  - when: { last_user: cut }\n    reply: [ { thinking: Hm. }, { text: I look. }, { tool: note, input: { n: 1 } } ]\n", all);
+		all = arena_printf(a, "%s  - when: { last_user: cut %d., nth: 1 }\n    reply: [ { thinking: Hm. }, { "
+			"text: I look. }, "
+			"{ tool: note, input: { n: 1 } } ]\n    chunk: 100\n    pace: 30ms\n    cut_after: { deltas: %d "
+				"}\n", all, i, i);
+	return arena_printf(a, "%s  - when: { last_user: broke off }\n    reply: [ { text: And note. }, { tool: "
+		"note, input: { n: 1 } } ]\n"
+		"  - when: { last_user: cut }\n    reply: [ { thinking: Hm. }, { text: I look. }, { tool: note, input: "
+			"{ n: 1 } } ]\n", all);
 }
 
 static void check_cut(struct arena *a, struct rig *r, int i)
@@ -229,7 +242,8 @@ static void check_cut(struct arena *a, struct rig *r, int i)
 	rig_wait(a, r, id);
 	bool ok = CHECK_EQ_S(rig_sql(a, r, ANSWER, id), "Done.");
 	ok &= CHECK_EQ_S(rig_sql(a, r, "select count(*) from test_notes where request_id = %ld", id), "1");
-	ok &= CHECK_EQ_S(rig_sql(a, r, "select count(*) from agent_turns where content = 'I look.' and request_id = %ld", id), "1");
+	ok &= CHECK_EQ_S(rig_sql(a, r, "select count(*) from agent_turns where content = 'I look.' and request_id = "
+		"%ld", id), "1");
 	ok &= check_prefixes(r, word);
 	if (!ok)
 		printf("      %s %s\n", word, rig_sql(a, r, TYPES, id));
@@ -245,7 +259,8 @@ static void cut_everywhere(struct arena *a, int64_t retries, struct err *e)
 		check_cut(a, &r, i);
 	CHECK_SQL(r.owner, "select count(*) > 0 from agent_turns where stop_reason = 'broken'", "t");
 	CHECK_SQL(r.owner, "select count(*) > 0 from agent_turns where role = 'user'", "t");
-	CHECK_SQL(r.owner, retries ? "select max(attempt) = 1 from agent_requests where id in (select request_id from agent_turns "
+	CHECK_SQL(r.owner, retries ? "select max(attempt) = 1 from agent_requests where id in (select request_id "
+		"from agent_turns "
 		"where role = 'user')" : "select min(attempt) = 1 and max(attempt) = 2 from agent_requests", "t");
 	CHECK_PROMISES(r.owner);
 	check_mock(&r);
@@ -264,7 +279,8 @@ LOOP_TEST(an_answer_that_broke_off_in_another_attempt_is_gone_on_with)
 
 /* One text of two blocks, cut in the second: what ended stays, and is joined with what follows. */
 #define TWO_TEXTS \
-	"replies:\n  - when: { last_user: next }\n    reply: Next.\n  - when: { nth: 1 }\n    reply: [ { thinking: Hm. }, { text: 'One, ' }, { text: never seen } ]\n    chunk: 100\n" \
+	"replies:\n  - when: { last_user: next }\n    reply: Next.\n  - when: { nth: 1 }\n    reply: [ { thinking: " \
+		"Hm. }, { text: 'One, ' }, { text: never seen } ]\n    chunk: 100\n" \
 	"    pace: 30ms\n    cut_after: { deltas: 3 }\n" \
 	"  - when: { last_user: broke off, nth: 1 }\n    reply: [ { thinking: Aha. }, { text: lost } ]\n    chunk: 100\n" \
 	"    pace: 30ms\n    cut_after: { deltas: 2 }\n" \
@@ -279,11 +295,13 @@ static void go_on_whole(struct arena *a, int64_t retries, struct err *e)
 	int64_t id = rig_ask(a, &r, "talk", "count");
 	CHECK_EQ_S(rig_fate(a, &r, id), retries ? "completed 1" : "completed 3");
 	CHECK_EQ_S(rig_sql(a, &r, ANSWER, id), "One, two.");
-	CHECK_EQ_S(rig_sql(a, &r, TYPES, id), "assistant thinking, assistant text, user text, assistant thinking, assistant other broken, "
+	CHECK_EQ_S(rig_sql(a, &r, TYPES, id), "assistant thinking, assistant text, user text, assistant thinking, "
+		"assistant other broken, "
 		"assistant thinking, assistant text end_turn");
 	CHECK(check_prefixes(&r, "count"));
 	CHECK(!strstr(last_messages(a, &r), "Aha."));
-	int64_t more = ask_in(a, &r, rig_sql(a, &r, "select session_id from agent_requests where id = %ld", id), "other", "next");
+	int64_t more = ask_in(a, &r, rig_sql(a, &r, "select session_id from agent_requests where id = "
+		"%ld", id), "other", "next");
 	CHECK_EQ_S(rig_fate(a, &r, more), "completed 1");
 	CHECK_PROMISES(r.owner);
 	check_mock(&r);
@@ -309,10 +327,12 @@ RIG_TEST(answers_have_their_places_whoever_comes_first,
 	REQUIRE_OK(start(a, r, e));
 	int64_t id = rig_ask(a, r, "backwards", "x");
 	CHECK_FATE(id, "completed 2");
-	CHECK_EQ_S(rig_sql(a, r, "select string_agg(concat_ws(' ', sequence_number, tool_output ->> 'of', attempt), ', ' order by id) "
+	CHECK_EQ_S(rig_sql(a, r, "select string_agg(concat_ws(' ', sequence_number, tool_output ->> 'of', attempt), "
+		"', ' order by id) "
 		"from agent_turns where role = 'tool' and request_id = %ld", id), "5 2 1, 6 3 2, 4 1 2");
 	const char *sent = last_messages(a, r);
-	const char *one = strstr(sent, "{\\\"of\\\":1}"), *two = strstr(sent, "{\\\"of\\\":2}"), *three = strstr(sent, "{\\\"of\\\":3}");
+	const char *one = strstr(sent, "{\\\"of\\\":1}"), *two = strstr(sent, "{\\\"of\\\":2}"),
+		*three = strstr(sent, "{\\\"of\\\":3}");
 	CHECK(one && two && three && one < two && two < three);
 	check_mock(r);
 }
@@ -320,15 +340,18 @@ RIG_TEST(answers_have_their_places_whoever_comes_first,
 /* ---- tokens ---- */
 
 RIG_TEST(what_an_attempt_spent_stays_counted,
-	"replies:\n  - when: { turn: 0 }\n    reply: [ { tool: note, input: { n: 1 } } ]\n    usage: { input_tokens: 100, output_tokens: 10 }\n"
+	"replies:\n  - when: { turn: 0 }\n    reply: [ { tool: note, input: { n: 1 } } ]\n    usage: { "
+		"input_tokens: 100, output_tokens: 10 }\n"
 	"  - when: { nth: 1 }\n    status: 500\n"
-	"  - when: { nth: 1 }\n    reply: ' '\n    stop_reason: end_turn\n    usage: { input_tokens: 1000, output_tokens: 0 }\n"
+	"  - when: { nth: 1 }\n    reply: ' '\n    stop_reason: end_turn\n    usage: { input_tokens: 1000, "
+		"output_tokens: 0 }\n"
 	"  - reply: Done.\n    usage: { input_tokens: 200, output_tokens: 20 }\n")
 {
 	REQUIRE_OK(start(a, r, e));
 	int64_t id = rig_ask(a, r, "talk", "x");
 	CHECK_FATE(id, "completed 3");
-	CHECK_EQ_S(rig_sql(a, r, "select concat_ws(' ', input_tokens, output_tokens) from agent_requests where id = %ld", id), "1300 30");
+	CHECK_EQ_S(rig_sql(a, r, "select concat_ws(' ', input_tokens, output_tokens) from agent_requests where id = "
+		"%ld", id), "1300 30");
 }
 
 /* ---- sessions ---- */
@@ -371,15 +394,19 @@ RIG_TEST(a_session_goes_on_whatever_became_of_its_requests, SESSION_STORY)
 	CHECK_FATE(endless, "failed cancelled 1");
 	int64_t poisoned = ask_in(a, r, SESSION, "talk", "poisoned");
 	CHECK_FATE(poisoned, "completed 1");
-	rig_sql(a, r, "insert into agent_turns (request_id, session_id, user_id, attempt, sequence_number, role, content_type, tool_name, "
-		"tool_call_id, tool_input, block, stop_reason) select id, session_id, user_id, 1, 3, 'assistant', 'tool_call', 'note', 'lost_1', "
-		"'{}', '{\"type\":\"tool_use\",\"id\":\"lost_1\",\"name\":\"note\",\"input\":{}}', 'tool_use' from agent_requests where id = %ld",
+	rig_sql(a, r, "insert into agent_turns (request_id, session_id, user_id, attempt, sequence_number, role, "
+		"content_type, tool_name, "
+		"tool_call_id, tool_input, block, stop_reason) select id, session_id, user_id, 1, 3, 'assistant', "
+			"'tool_call', 'note', 'lost_1', "
+		"'{}', '{\"type\":\"tool_use\",\"id\":\"lost_1\",\"name\":\"note\",\"input\":{}}', 'tool_use' from "
+			"agent_requests where id = %ld",
 		poisoned);
 	CHECK_FATE(ask_in(a, r, SESSION, "talk", "last"), "completed 1");
 	CHECK_FATE(ask_in(a, r, SESSION, "talk", "after"), "completed 1");
 	CHECK(check_prefixes(r, "last"));
 	const char *sent = last_messages(a, r), *begin = "[" FROM_USER(TEXT("first")) "," FROM_MODEL(TEXT("One.")) ","
-		FROM_USER(TEXT("breaks") "," TEXT("This request ended without an answer: model_refused. Tools that had run: note.") ","
+		FROM_USER(TEXT("breaks") "," TEXT("This request ended without an answer: model_refused. Tools that had "
+			"run: note.") ","
 		TEXT("elsewhere")) "," FROM_MODEL(TEXT("Elsewhere.")) "," FROM_USER(TEXT("endless") ","
 		TEXT("This request ended without an answer: cancelled.") "," TEXT("poisoned")) ",";
 	CHECK_EQ_S(arena_text(a, (struct str){ sent, MIN_OF(strlen(sent), strlen(begin)) }), begin);
@@ -390,8 +417,10 @@ RIG_TEST(a_session_goes_on_whatever_became_of_its_requests, SESSION_STORY)
 }
 
 RIG_TEST(an_orchestrator_knows_what_became_of_its_earlier_plans,
-	"replies:\n  - when: { last_user: and now }\n    reply: [ { tool: plan, input: { mode: clarify, reason: r, question: 'What?' } } ]\n"
-	"  - when: { force_tool: plan }\n    reply: [ { tool: plan, input: { mode: single, reason: r, steps: [ { agent: talk, task: the task } ] } } ]\n"
+	"replies:\n  - when: { last_user: and now }\n    reply: [ { tool: plan, input: { mode: clarify, reason: r, "
+		"question: 'What?' } } ]\n"
+	"  - when: { force_tool: plan }\n    reply: [ { tool: plan, input: { mode: single, reason: r, steps: [ { "
+		"agent: talk, task: the task } ] } } ]\n"
 	"  - when: { last_user: the task }\n    reply: It is so.\n")
 {
 	REQUIRE_OK(start(a, r, e));
@@ -428,16 +457,23 @@ LOOP_TEST(what_a_session_remembers_is_found_by_keys)
 	REQUIRE_OK(test_db(a, &t, e));
 	struct pg *owner = test_connect(a, t.owner_url, e), *worker = test_connect(a, t.worker_url, e);
 	REQUIRE(owner && worker);
-	CHECK_SQL(owner, "insert into agent_requests (user_id, session_id, type, request) select '" USER "', '" SESSION "', 'talk', 'x' "
-		"from generate_series(1, 3); update agent_requests set finished_at = now(), status = 'completed', phase = 'completed', "
-		"result = '{}'; insert into agent_sessions (id, user_id, recent) values ('" SESSION "', '" USER "', '{1,2,3}'); select 1", "1");
-	CHECK_SQL(worker, "select string_agg(id || ' ' || as_it_was, ', ') from drover.session_history(3, 20)", "1 true, 2 true");
+	CHECK_SQL(owner, "insert into agent_requests (user_id, session_id, type, request) select '" USER "', "
+		"'" SESSION "', 'talk', 'x' "
+		"from generate_series(1, 3); update agent_requests set finished_at = now(), status = 'completed', phase "
+			"= 'completed', "
+		"result = '{}'; insert into agent_sessions (id, user_id, recent) values ('" SESSION "', '" USER "', "
+			"'{1,2,3}'); select 1", "1");
+	CHECK_SQL(worker, "select string_agg(id || ' ' || as_it_was, ', ') from drover.session_history(3, 20)", "1 "
+		"true, 2 true");
 	CHECK_SQL(worker, "select count(*) from drover.session_history(3, 0)", "0");
-	const char *body = test_ask(a, owner, "select replace(replace(prosrc, 'of_request', '3'), 'most', '20') from pg_proc "
+	const char *body = test_ask(a, owner, "select replace(replace(prosrc, 'of_request', '3'), 'most', '20') "
+		"from pg_proc "
 		"where proname = 'session_history'");
-	const char *plan = test_ask(a, worker, arena_printf(a, "set enable_seqscan = off; set plan_cache_mode = force_generic_plan; "
+	const char *plan = test_ask(a, worker, arena_printf(a, "set enable_seqscan = off; set plan_cache_mode = "
+		"force_generic_plan; "
 		"explain (format json) %s", body));
-	CHECK(!strstr(plan, "Seq Scan") && strstr(plan, "\"Index Cond\": \"(id = ANY (s.recent))\"") && strstr(plan, "agent_sessions_pkey"));
+	CHECK(!strstr(plan, "Seq Scan") && strstr(plan, "\"Index Cond\": \"(id = ANY "
+		"(s.recent))\"") && strstr(plan, "agent_sessions_pkey"));
 }
 
 LOOP_TEST(of_a_hundred_requests_half_are_forgotten_at_once)
@@ -449,7 +485,8 @@ LOOP_TEST(of_a_hundred_requests_half_are_forgotten_at_once)
 	CHECK_SQL(worker, "select drover.session_recent('{}', '{7}')", "{7}");
 	CHECK_SQL(worker, "select drover.session_recent('{5,7}', '{7}')", "{5,7}");
 	CHECK_SQL(worker, "select drover.session_recent('{5,7}', '{}')", "{5,7}");
-	CHECK_SQL(worker, "select concat_ws(' ', l[1], l[50], l[51], cardinality(l)) from drover.session_recent(array(select i from "
+	CHECK_SQL(worker, "select concat_ws(' ', l[1], l[50], l[51], cardinality(l)) from "
+		"drover.session_recent(array(select i from "
 		"generate_series(1, 100) i), '{101}') l", "51 100 101 51");
 }
 
@@ -498,7 +535,8 @@ RIG_TEST(what_cannot_be_cut_is_told_by_the_option, "replies:\n  - reply: never\n
 	REQUIRE_OK(start(a, r, e));
 	int64_t id = rig_ask(a, r, "talk", arena_printf(a, "%08000d", 1));
 	CHECK_FATE(id, "failed context_too_long 1");
-	CHECK_EQ_S(rig_sql(a, r, "select error like '%%option model.context_tokens%%' from agent_requests where id = %ld", id), "t");
+	CHECK_EQ_S(rig_sql(a, r, "select error like '%%option model.context_tokens%%' from agent_requests where id "
+		"= %ld", id), "t");
 }
 
 RIG_TEST(a_session_that_grew_too_long_forgets_whole_requests, "replies:\n  - reply: Yes.\n")
@@ -507,12 +545,14 @@ RIG_TEST(a_session_that_grew_too_long_forgets_whole_requests, "replies:\n  - rep
 	REQUIRE_OK(start(a, r, e));
 	for (int i = 0; i < 6; i++)
 		CHECK_FATE(ask_in(a, r, SESSION, "talk", arena_printf(a, "%03000d", i)), "completed 1");
-	CHECK(!strstr(last_messages(a, r), "00002\"") && strstr(last_messages(a, r), "00003\"") && strstr(last_messages(a, r), "00005\""));
+	const char *sent = last_messages(a, r);
+	CHECK(!strstr(sent, "00002\"") && strstr(sent, "00003\"") && strstr(sent, "00005\""));
 	check_mock(r);
 }
 
 #define OVERFLOW(times) \
-	"replies:\n  - when: { turn: 3, nth: 1 }\n    stop_reason: model_context_window_exceeded\n    reply: 'Half '\n" times \
+	"replies:\n  - when: { turn: 3, nth: 1 }\n    stop_reason: model_context_window_exceeded\n    reply: 'Half " \
+		"'\n" times \
 	"  - when: { last_user: broke off }\n    reply: whole.\n" \
 	"  - reply: [ { tool: note, input: { n: 1, bytes: 2000 } } ]\n"
 
@@ -527,7 +567,8 @@ RIG_TEST(a_full_window_is_made_room_in_once, OVERFLOW(""))
 }
 
 RIG_TEST(a_window_that_is_full_twice_is_too_small,
-	OVERFLOW("  - when: { last_user: broke off, nth: 1 }\n    stop_reason: model_context_window_exceeded\n    reply: no\n"))
+	OVERFLOW("  - when: { last_user: broke off, nth: 1 }\n    stop_reason: model_context_window_exceeded\n    "
+		"reply: no\n"))
 {
 	REQUIRE_OK(start(a, r, e));
 	CHECK_FATE(rig_ask(a, r, "talk", "go"), "failed context_too_long 1");
@@ -573,7 +614,8 @@ RIG_TEST(an_answer_that_breaks_the_schema_is_mended,
 	REQUIRE_OK(start(a, r, e));
 	int64_t id = rig_ask(a, r, "schema", "x");
 	CHECK_FATE(id, "completed 1");
-	CHECK_EQ_S(rig_sql(a, r, "select concat_ws(' ', result -> 'value', result ->> 'turns', result ->> 'answer') from agent_requests "
+	CHECK_EQ_S(rig_sql(a, r, "select concat_ws(' ', result -> 'value', result ->> 'turns', result ->> 'answer') "
+		"from agent_requests "
 		"where id = %ld", id), "{\"n\": 7} 3  {\"n\":7}");
 	CHECK(check_prefixes(r, "\"x\""));
 	check_mock(r);
@@ -594,7 +636,8 @@ RIG_TEST(an_answer_that_keeps_breaking_the_schema_fails, "replies:\n  - reply: S
 #define TORTURE_STORY \
 	"replies:\n  - when: { last_user: broke off }\n    reply: [ { thinking: Yes. }, { text: ' Gone on.' } ]\n" \
 	"  - when: { turn: 2 }\n    reply: [ { thinking: Well. }, { text: Done. } ]\n" \
-	"  - when: { tool_result: note }\n    reply: [ { thinking: So. }, { text: More. }, { tool: note, input: { n: 3 } } ]\n" \
+	"  - when: { tool_result: note }\n    reply: [ { thinking: So. }, { text: More. }, { tool: note, input: { " \
+		"n: 3 } } ]\n" \
 	"    chunk: 100\n    pace: 24ms\n" \
 	"  - reply: [ { thinking: Hm. }, { tool: note, input: { n: 1 } }, { tool: note, input: { n: 2 } } ]\n"
 
@@ -643,20 +686,26 @@ static bool in_order(struct arena *a, struct trial *t)
 {
 	static const struct { const char *sql, *want; } promises[] = {
 		{ "select status from agent_requests where id = %ld", "completed" },
-		{ "select count(*) = max(sequence_number) and min(sequence_number) = 1 from agent_turns where request_id = %ld", "t" },
-		{ "select case when exists (select from agent_turns t where t.role = 'user' and t.request_id = r.id) then result ->> 'answer' "
-			"in ('More. Gone on.', 'Done. Gone on.') else result ->> 'answer' = 'Done.' end from agent_requests r where id = %ld", "t" },
-		{ "select string_agg(n::text, ' ' order by n) in ('1 2', '1 2 3') from test_notes where request_id = %ld", "t" },
+		{ "select count(*) = max(sequence_number) and min(sequence_number) = 1 from agent_turns where "
+			"request_id = %ld", "t" },
+		{ "select case when exists (select from agent_turns t where t.role = 'user' and t.request_id = r.id) "
+			"then result ->> 'answer' "
+			"in ('More. Gone on.', 'Done. Gone on.') else result ->> 'answer' = 'Done.' end from agent_requests "
+				"r where id = %ld", "t" },
+		{ "select string_agg(n::text, ' ' order by n) in ('1 2', '1 2 3') from test_notes where request_id = "
+			"%ld", "t" },
 		{ "select count(*) - count(distinct (content_type, coalesce(tool_call_id, content))) from agent_turns "
 			"where content_type in ('tool_call', 'text') and request_id = %ld", "0" },
-		{ "select count(*) - count(distinct tool_call_id) from agent_turns where content_type = 'tool_result' and request_id = %ld",
+		{ "select count(*) - count(distinct tool_call_id) from agent_turns where content_type = 'tool_result' "
+			"and request_id = %ld",
 			"0" },
 	};
 	bool all = check_prefixes(t->r, arena_printf(a, "trial %ld %s.", (long)t->k, err_kind_name(t->kind)));
 	for (size_t i = 0; i < COUNT(promises); i++)
 		all &= CHECK_EQ_S(rig_sql(a, t->r, promises[i].sql, t->id), promises[i].want);
 	if (!all)
-		printf("      wait %ld failed with %s: %s\n", (long)t->k, err_kind_name(t->kind), rig_sql(a, t->r, TYPES, t->id));
+		printf("      wait %ld failed with %s: "
+			"%s\n", (long)t->k, err_kind_name(t->kind), rig_sql(a, t->r, TYPES, t->id));
 	return all;
 }
 

@@ -210,8 +210,8 @@ static const char *outcome_word(const struct outcome *o)
 	return o->kind == END_FINISH ? o->end.phase : words[o->kind];
 }
 
-void run_conclude(struct run *r, bool ok, const struct agent_run *ar __attribute__((unused)), const struct agent_result *result,
-	const struct err *why)
+void run_conclude(struct run *r, bool ok, const struct agent_run *ar __attribute__((unused)),
+	const struct agent_result *result, const struct err *why)
 {
 	struct outcome *o = arena_alloc(r->arena, sizeof(*o));
 	o->why = *why;
