@@ -171,7 +171,7 @@ const struct config_option config_options[] = {
 		"Largest tool result that the model sees; more is cut and says so."),
 	INTEGER(limits, parallel_tools, "4", 1, 64, "Tool calls of one turn that run at once."),
 	INTEGER(limits, repeats, "3", 1, 100, "Times that a request may make the same tool call with the same arguments."),
-	INTEGER(limits, history, "20", 0, 1000, "Earlier requests of the session that the model is told of; 0 = none."),
+	INTEGER(limits, history, "20", 0, 100, "Earlier requests of the session that the model is told of; 0 = none."),
 	INTEGER(limits, children, "6", 0, 100,
 		"Requests that one request may start and wait for; 0 = none."),
 

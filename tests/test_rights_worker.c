@@ -79,7 +79,7 @@ LOOP_TEST(the_worker_cannot_change_what_the_app_gave)
 		"agents_involved,processing_time_ms,input_tokens,output_tokens,cache_write_tokens,cache_read_tokens,cost_micros,"
 		"attempt,version,crashes,waits_on,blocked_on,worker_id,started_at,finished_at"), p.worker,
 		"update agent_requests set %s = default");
-	rights_refuse_each(a, &p, COLUMNS_BUT("agent_sessions", "last_activity_at"), p.worker,
+	rights_refuse_each(a, &p, COLUMNS_BUT("agent_sessions", "last_activity_at,recent"), p.worker,
 		"update agent_sessions set %s = default");
 	CHECK_REFUSED(p.worker, "insert into agent_requests (type, request, status) values ('quotes', 'x', 'completed')");
 	CHECK_REFUSED(p.worker, "insert into agent_requests (type, request, version) values ('quotes', 'x', 7)");
@@ -204,56 +204,74 @@ LOOP_TEST(nobody_can_put_a_trigger_function_on_a_table_of_their_own)
 static void check_grants(struct arena *a, struct pg *owner)
 {
 	CHECK_SQL(owner, SCHEMA_GRANTS, "drover_worker USAGE");
-	CHECK_SQL(owner, FUNCTION_GRANTS, "authenticated: session_open_to_me\n"
-		"drover_worker: after_run caller cause claim clear_limit count_ahead count_ahead_fair count_running "
-		"cron_field cron_next end_if_told end_request fair_candidates fence fence_to_end finish "
-		"fire_schedule fire_schedules free_waiting give_room instant_text is_paused last_seq lock_keys lock_limits "
-		"max_running park_in_session parked_heads pause permit_key prune queue_log rescue resume retry "
-		"retry_failed return_permits room running_under set_limit spawn_children sweep_parked "
-		"sweep_sessions under_limits unpark_key unpark_sessions upkeep wake wall_instant why why_limits "
-		"why_no_worker why_runs why_session why_state why_stops why_waits");
-	CHECK_SQL(owner, APP_FUNCTION_GRANTS, "authenticated: cancel_request cancel_session queue_position retry_request\n"
-		"service_role: cancel_request cancel_session queue_position retry_request");
+	CHECK_SQL(owner, FUNCTION_GRANTS,
+		"authenticated: approves session_open_to_me\n"
+		"drover_worker: after_run broadcast budget_key budgets_of budgets_used caller can_broadcast cause "
+		"check_approval claim clear_budget clear_limit close_proposals content_hash count_ahead "
+		"count_ahead_fair count_running count_spending cron_field cron_next decide_proposal drop_void "
+		"end_if_told end_request expire_proposals fair_candidates fence fence_to_end finish fire_schedule "
+		"fire_schedules free_waiting give_room instant_text is_paused judge_budget last_seq lock_keys "
+		"lock_limits lock_spending max_running open_places park_in_session parked_heads pause permit_key "
+		"places_of prune queue_log rescue reserve resume retry retry_failed return_permits room running_under "
+		"session_history session_recent set_budget set_limit spawn_children spend sweep_parked sweep_sessions "
+		"tend_budgets today turn_tokens under_limits unpark_key unpark_sessions upkeep wait_for_people wake "
+		"wall_instant why why_lanes why_limits why_no_worker why_people why_runs why_session why_state "
+		"why_stops why_waits");
+	CHECK_SQL(owner, APP_FUNCTION_GRANTS,
+		"authenticated: answer_question approve_proposal cancel_request cancel_session queue_position "
+		"reject_proposal retry_request\n"
+		"service_role: answer_question approve_proposal cancel_request cancel_session queue_position "
+		"reject_proposal retry_request");
 	CHECK_SQL(owner, TABLE_GRANTS,
 		"authenticated agent_logs: SELECT\n"
 		"authenticated agent_requests: SELECT\n"
 		"authenticated agent_sessions: SELECT\n"
 		"authenticated agent_turns: SELECT\n"
+		"authenticated change_proposals: SELECT\n"
 		"authenticated tool_executions: SELECT\n"
 		"drover_worker agent_logs: INSERT SELECT\n"
 		"drover_worker agent_requests: SELECT\n"
 		"drover_worker agent_sessions: SELECT\n"
 		"drover_worker agent_turns: INSERT SELECT\n"
+		"drover_worker budgets: DELETE INSERT SELECT UPDATE\n"
 		"drover_worker cancels: DELETE INSERT SELECT\n"
+		"drover_worker change_proposals: SELECT\n"
 		"drover_worker counting: UPDATE\n"
 		"drover_worker dead_letters: SELECT\n"
+		"drover_worker lanes: DELETE INSERT SELECT UPDATE\n"
 		"drover_worker limits: DELETE INSERT SELECT UPDATE\n"
 		"drover_worker migrations: SELECT\n"
 		"drover_worker permits: DELETE INSERT SELECT UPDATE\n"
 		"drover_worker pruning: SELECT\n"
+		"drover_worker reservations: DELETE INSERT SELECT UPDATE\n"
 		"drover_worker returns: SELECT USAGE\n"
 		"drover_worker schedules: SELECT\n"
+		"drover_worker spending: DELETE INSERT SELECT UPDATE\n"
+		"drover_worker spending_counted: DELETE INSERT SELECT UPDATE\n"
 		"drover_worker tool_executions: INSERT SELECT\n"
 		"drover_worker workers: DELETE INSERT SELECT UPDATE\n"
+		"everybody asking: SELECT\n"
 		"everybody waiting: SELECT\n"
 		"service_role agent_logs: DELETE SELECT\n"
 		"service_role agent_requests: DELETE INSERT SELECT UPDATE\n"
 		"service_role agent_sessions: DELETE INSERT SELECT UPDATE\n"
 		"service_role agent_turns: DELETE SELECT\n"
+		"service_role change_proposals: DELETE SELECT\n"
 		"service_role tool_executions: DELETE SELECT");
 	CHECK_SQL(owner, COLUMN_GRANTS,
-		"authenticated agent_requests INSERT: context dry_run idempotency_key priority request run_at session_id "
-		"supersede_key type user_id workspace_id\n"
+		"authenticated agent_requests INSERT: context dry_run idempotency_key priority request run_at "
+		"session_id supersede_key type user_id workspace_id\n"
 		"authenticated agent_sessions INSERT: id title user_id workspace_id\n"
 		"authenticated agent_sessions UPDATE: status title\n"
-		"drover_worker agent_requests INSERT: context depends_on dry_run idempotency_key parent_id phase priority "
-		"request run_at session_id supersede_key type user_id waits_on workspace_id\n"
-		"drover_worker agent_requests UPDATE: agents_involved attempt blocked_on cache_read_tokens cache_write_tokens "
-		"cost_micros crashes error error_code finished_at input_tokens output_tokens phase "
+		"drover_worker agent_requests INSERT: context depends_on dry_run idempotency_key parent_id phase "
+		"priority request run_at session_id supersede_key type user_id waits_on workspace_id\n"
+		"drover_worker agent_requests UPDATE: agents_involved attempt blocked_on cache_read_tokens "
+		"cache_write_tokens cost_micros crashes error error_code finished_at input_tokens output_tokens phase "
 		"processing_time_ms result run_at started_at status version waits_on worker_id\n"
-		"drover_worker agent_sessions INSERT: id user_id workspace_id\n"
-		"drover_worker agent_sessions UPDATE: last_activity_at\n"
-		"drover_worker schedules UPDATE: last_at last_error last_request_id next_at retry_at");
+		"drover_worker agent_sessions INSERT: id recent user_id workspace_id\n"
+		"drover_worker agent_sessions UPDATE: last_activity_at recent\n"
+		"drover_worker schedules UPDATE: last_at last_error last_request_id next_at retry_at\n"
+		"drover_worker tool_executions UPDATE: duration_ms output status");
 }
 
 LOOP_TEST(the_grants_are_these_and_no_others)
