@@ -262,8 +262,9 @@ static const struct {
 	{ "error_code", "select error_code " REQUEST },
 	{ "result", "select result::text " REQUEST },
 	{ "status", "select status " REQUEST },
-	{ "tools", "select string_agg(tool_name || ' ' || status, ', ' order by id) from tool_executions "
-		"where request_id = %ld" },
+	{ "tools", "select string_agg(x.tool_name || ' ' || x.status, ', ' order by t.sequence_number) from tool_executions x "
+		"join agent_turns t on (t.request_id, t.tool_call_id, t.content_type) = (x.request_id, x.tool_call_id, 'tool_call') "
+		"where x.request_id = %ld" },
 	{ "turns", "select string_agg(content_type, ', ' order by sequence_number) from agent_turns "
 		"where request_id = %ld" },
 	{ "type", "select type " REQUEST },

@@ -152,12 +152,17 @@ static bool sync_once(struct pool *p, struct err *e)
 	return ok;
 }
 
-/* At most once a second, whatever happens to the lanes; without news as often as upkeep. */
+void pool_lanes_wake(struct pool *p)
+{
+	task_wake(p->lanes->task);
+}
+
+/* At most once a second, whatever happens to the lanes; without news as often as upkeep, and rarely while nothing runs. */
 static bool wait_for_news(struct pool *p, struct err *e)
 {
 	int64_t began = clock_ms(), poll = began + p->config->poll_ms, soon = MIN_OF(began + WRITE_MS, poll);
 	for (;;) {
-		int64_t until = p->lanes->news ? soon : poll;
+		int64_t until = p->lanes->news ? soon : p->n_runs ? poll : began + IDLE_LOOK_MS;
 		if (clock_ms() >= until)
 			return true;
 		if (!loop_park(until, e) && e->kind != ERR_TIMEOUT)

@@ -112,6 +112,7 @@ struct pool {
 };
 
 enum { CONTROL_CONNECTIONS = 2, SHORT_MS = 10000 };
+enum { IDLE_LOOK_MS = 15000 }; /* how often is looked for what nobody announces and nothing waits for */
 
 bool pool_exchange_loop(void *pool, struct err *e);
 bool pool_second_loop(void *pool, struct err *e);
@@ -126,6 +127,7 @@ bool pool_service_ended(const struct pool *p, struct err *e);
 
 /* lanes.c: p->models.lanes, and what keeps them in touch with other workers'. */
 void pool_lanes_new(struct pool *p);
+void pool_lanes_wake(struct pool *p); /* something begins to run: what the others know is wanted now */
 void pool_lanes_free(struct pool *p);
 /* p->models.fallback, when the option is set; ERR_INPUT "unknown_model" names it. */
 bool pool_fallback_find(struct pool *p, struct err *e);

@@ -71,7 +71,8 @@ static struct run *run_new(struct pool *p, const struct queue_request *q)
 	if (p->runs)
 		p->runs->link = &r->next;
 	p->runs = r;
-	p->n_runs++;
+	if (p->n_runs++ == 0)
+		pool_lanes_wake(p);
 	run_table_add(&p->by_id, r);
 	thoughts_watch(r->thoughts, &p->thinking, r);
 	return r;

@@ -34,13 +34,12 @@ static bool maintain(struct pool *p, struct arena *a, struct pg *db, int64_t *wa
 
 static bool fire_schedules(struct pool *p, struct arena *a, struct pg *db, int64_t *wait_ms, struct err *e)
 {
-	enum { LOOK_MS = 15000 }; /* for schedules that are new */
 	int64_t fired, next_ms;
 	if (!queue_fire_schedules(db, a, deadline_in(SHORT_MS), &fired, &next_ms, e))
 		return false;
 	if (fired)
 		pool_wake_exchange(p);
-	*wait_ms = no_later(jittered(LOOK_MS), next_ms);
+	*wait_ms = no_later(jittered(IDLE_LOOK_MS), next_ms);
 	return true;
 }
 
@@ -58,19 +57,18 @@ static bool prune(struct pool *p, struct arena *a, struct pg *db, int64_t *wait_
 static bool budgets(struct pool *p, struct arena *a, struct pg *db, int64_t *wait_ms, struct err *e)
 {
 	(void)a;
-	*wait_ms = jittered(BUDGET_TEND_MS);
+	*wait_ms = jittered(p->n_runs ? BUDGET_TEND_MS : IDLE_LOOK_MS);
 	return budget_tend(&p->budgets, db, deadline_in(SHORT_MS), e);
 }
 
 static bool expire_proposals(struct pool *p, struct arena *a, struct pg *db, int64_t *wait_ms, struct err *e)
 {
-	enum { LOOK_MS = 15000 }; /* for proposals that are new */
 	int64_t freed, next_ms;
 	if (!queue_expire_proposals(db, a, deadline_in(SHORT_MS), &freed, &next_ms, e))
 		return false;
 	if (freed)
 		pool_wake_exchange(p);
-	*wait_ms = no_later(jittered(LOOK_MS), next_ms);
+	*wait_ms = no_later(jittered(IDLE_LOOK_MS), next_ms);
 	return true;
 }
 
