@@ -190,42 +190,42 @@ static void check_each_once(struct arena *a, struct rig *r, const int64_t ids[MA
 LOOP_TEST(when_the_primary_dies_the_worker_goes_on_with_the_promoted_standby)
 {
 	struct pair p = { 0 };
-	struct rig r = { 0 };
+	struct rig *r = arena_alloc(a, sizeof(*r));
 	int64_t ids[MANY], more[1];
-	REQUIRE_OK(open_on_pair(a, &p, &r, e));
-	ask_many(a, &r, ids);
-	REQUIRE_OK(wait_under_way(a, &r, e));
+	REQUIRE_OK(open_on_pair(a, &p, r, e));
+	ask_many(a, r, ids);
+	REQUIRE_OK(wait_under_way(a, r, e));
 	server_kill(&p, 0);
 	REQUIRE_OK(promote(a, &p, 1, e));
-	REQUIRE_OK(r.owner = test_connect(a, r.db.owner_url, e));
-	check_each_once(a, &r, ids);
+	REQUIRE_OK(r->owner = test_connect(a, r->db.owner_url, e));
+	check_each_once(a, r, ids);
 
 	/* the old one comes back, and knows nothing of what happened since: nobody may believe it */
 	const char *mark[] = { "touch", arena_printf(a, "%s/pg/standby.signal", p.dir[0]), NULL };
 	REQUIRE_OK(as_server_user(a, &p, mark, e) && server_start(a, &p, 0, e));
-	CHECK_SQL(r.owner, "select bool_and(pg_terminate_backend(pid)) from pg_stat_activity where usename = 'drover_worker'", "t");
-	more[0] = rig_ask(a, &r, "project_management", "after");
-	CHECK_EQ_S(rig_wait(a, &r, more[0]), "completed");
+	CHECK_SQL(r->owner, "select bool_and(pg_terminate_backend(pid)) from pg_stat_activity where usename = 'drover_worker'", "t");
+	more[0] = rig_ask(a, r, "project_management", "after");
+	CHECK_EQ_S(rig_wait(a, r, more[0]), "completed");
 	CHECK_SQL(test_connect(a, server_url(a, &p, 0), e), OURS_HERE, "0");
-	rig_close(&r);
+	rig_close(r);
 	pair_stop(&p);
 }
 
 LOOP_TEST(a_primary_that_can_only_be_read_from_now_on_is_left_for_the_other)
 {
 	struct pair p = { 0 };
-	struct rig r = { 0 };
+	struct rig *r = arena_alloc(a, sizeof(*r));
 	int64_t ids[MANY];
-	REQUIRE_OK(open_on_pair(a, &p, &r, e));
+	REQUIRE_OK(open_on_pair(a, &p, r, e));
 	struct pg *first = test_connect(a, server_url(a, &p, 0), e);
-	ask_many(a, &r, ids);
-	REQUIRE_OK(wait_under_way(a, &r, e));
+	ask_many(a, r, ids);
+	REQUIRE_OK(wait_under_way(a, r, e));
 	CHECK_SQL(first, "alter system set default_transaction_read_only = on", "(null)");
 	CHECK_SQL(first, "select pg_reload_conf()", "t");
 	REQUIRE_OK(loop_sleep(500, e) && promote(a, &p, 1, e));
-	REQUIRE_OK(r.owner = test_connect(a, r.db.owner_url, e));
-	check_each_once(a, &r, ids);
+	REQUIRE_OK(r->owner = test_connect(a, r->db.owner_url, e));
+	check_each_once(a, r, ids);
 	CHECK_SQL(first, OURS_HERE, "0");
-	rig_close(&r);
+	rig_close(r);
 	pair_stop(&p);
 }
