@@ -37,6 +37,9 @@ const char *call_output(struct call *x, const cJSON *result)
 	if (s.n <= most)
 		return whole;
 	cJSON *object = json_object(a);
+	const cJSON *child = json_get(result, "child"); /* by this the ledger knows that it was told */
+	if (child)
+		json_put_copy(object, "child", child);
 	json_put_text(object, "cut", arena_printf(a, "the result has %zu bytes, shown are %zu: ask for less", s.n, most));
 	json_put_str(object, "beginning", (struct str){ s.p, utf8_cut(s, most) });
 	return json_print(a, object);
@@ -234,8 +237,9 @@ static const char *claims_of(struct agent_run *run)
 
 size_t call_approval_step(struct call *x, struct arena *a, struct pg_step *steps)
 {
-	if (!x->tool->approval.needed || x->run->dry_run || !x->known.approval.status)
-		return 0;
+	const char *decided = x->known.approval.status;
+	if (!x->tool->approval.needed || x->run->dry_run || !decided || strcmp(decided, "approved") != 0)
+		return 0; /* it is only tried, to be shown */
 	const struct pg_arg args[] = { PG(x->run->request_id), PG(x->block.tool_id), PG(x->block.tool_name),
 		PG(call_input(x)) };
 	struct pg_arg *v = arena_alloc(a, sizeof(args));

@@ -79,7 +79,8 @@ static enum next probe(struct outside *o, struct err *e)
 static enum next ask_people(struct outside *o, struct err *e)
 {
 	const struct ledger_decision *d = &o->x->known.unknown;
-	bool asked = d->status && strcmp(d->status, "open") != 0 && strcmp(d->status, "cancelled") != 0;
+	bool asked = d->status && strcmp(d->status, "open") != 0 && strcmp(d->status, "cancelled") != 0
+		&& strcmp(d->status, "used") != 0;
 	if (asked && strcmp(d->status, "approved") == 0 && !o->why[0])
 		return once_more(o, NEXT_TELL, e);
 	if (asked) /* a person has said what there is to say */

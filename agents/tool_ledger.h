@@ -7,7 +7,7 @@
 #include "agent.h"
 
 struct ledger_decision {
-	const char *status;  /* as in change_proposals; NULL = nobody was asked */
+	const char *status;  /* as in change_proposals, or used: a yes to run a lost call again, and it was; NULL = nobody was asked */
 	const char *note;    /* or NULL */
 	const char *answer;  /* of a question */
 };

@@ -271,7 +271,7 @@ static void check_grants(struct arena *a, struct pg *owner)
 		"drover_worker agent_sessions INSERT: id recent user_id workspace_id\n"
 		"drover_worker agent_sessions UPDATE: last_activity_at recent\n"
 		"drover_worker schedules UPDATE: last_at last_error last_request_id next_at retry_at\n"
-		"drover_worker tool_executions UPDATE: duration_ms output status");
+		"drover_worker tool_executions UPDATE: duration_ms output started_at status");
 }
 
 LOOP_TEST(the_grants_are_these_and_no_others)

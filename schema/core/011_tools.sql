@@ -13,9 +13,9 @@ alter table public.tool_executions validate constraint tool_executions_status_ch
 comment on table public.tool_executions is 'What tools did. Of a tool of the database the row is written in the transaction of its effect, so done means: it happened, once. Of a tool that acts outside it is written before the call (started), and its outcome after.';
 comment on column public.tool_executions.status is 'done: its effect is committed, or the other side said so; refused: it changed nothing, output says why; dry_run: it ran and was rolled back, or did not leave; started: a call outside is under way, or its worker died; unknown: nobody knows what became of it; rejected: a person said no; expired: no person answered in time.';
 comment on column public.tool_executions.idempotency_key is 'Of a call outside: sent with every try of it, and with no other.';
-comment on column public.tool_executions.started_at is 'Of a call outside: when its intent was written.';
--- Of a call outside the outcome, once; nothing else can be changed.
-grant update (status, output, duration_ms) on public.tool_executions to drover_worker;
+comment on column public.tool_executions.started_at is 'Of a call outside: when an attempt last began it.';
+-- Of a call outside when it is begun, and the outcome, once; nothing else can be changed.
+grant update (status, output, duration_ms, started_at) on public.tool_executions to drover_worker;
 
 -- ---- what people are asked ----
 
@@ -157,10 +157,11 @@ begin
 				from public.agent_requests r cross join jsonb_array_elements(asked) with ordinality as e (q, nth)
 				where r.id = of_request
 				order by e.nth
-				-- of a request that was cancelled and is run again, what was asked is asked anew
+				-- of a request that was cancelled and is run again, what was asked is asked anew; and whether to run a lost call again,
+				-- when it was and is lost once more
 				on conflict (request_id, tool_call_id, kind) do update set status = 'open', decided_by = null, decided_at = null,
-						note = null, preview = excluded.preview, expires_at = excluded.expires_at
-					where p.status = 'cancelled'
+						note = null, preview = excluded.preview, "text" = excluded."text", expires_at = excluded.expires_at
+					where p.status = 'cancelled' or (p.kind = 'unknown' and p.status = 'approved')
 				returning p.id, p.kind, p.tool_name, p.tool_call_id, p."text" as words loop
 		insert into public.agent_logs (session_id, request_id, user_id, seq, attempt, agent_name, kind, message, data)
 			select r.session_id, r.id, r.user_id, drover.last_seq(r.id) + 1, r.attempt, agent, 'status',
@@ -434,6 +435,60 @@ begin
 	return true;
 end
 $$;
+
+-- ---- once more ----
+
+create or replace function drover.retry(of_request bigint) returns text language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
+declare
+	r record;
+	other record;
+begin
+	select q.status, q.parent_id, q.user_id, q.session_id, q.supersede_key, q.generation into r
+		from public.agent_requests q where q.id = of_request;
+	if not found then
+		return 'not_there';
+	elsif r.parent_id is not null then
+		return 'child';
+	elsif r.status <> 'failed' then
+		return 'not_failed';
+	end if;
+	if exists (select from public.agent_sessions s where s.id = r.session_id and s.user_id is distinct from r.user_id)
+			or exists (select from public.agent_requests q where q.session_id = r.session_id and q.parent_id is null
+				and q.status = 'processing' and q.user_id is distinct from r.user_id)
+			or exists (select from public.agent_requests q where q.session_id = r.session_id and q.parent_id is null
+				and q.status = 'queued' and q.user_id is distinct from r.user_id) then
+		return 'foreign_session';
+	end if;
+	if r.supersede_key is not null then
+		perform drover.lock_keys(r.user_id, r.supersede_key);
+		for other in select q.id, q.generation from public.agent_requests q
+				where q.supersede_key = r.supersede_key and q.user_id is not distinct from r.user_id and q.parent_id is null
+					and q.status in ('queued', 'processing') order by q.generation desc loop
+			if other.generation > r.generation then
+				return 'superseded';
+			elsif other.generation < r.generation then
+				perform drover.end_request(other.id, 'superseded', 'superseded', format('superseded by request %s', of_request));
+			end if;
+		end loop;
+	end if;
+	update public.agent_requests q
+		set status = 'queued', phase = 'ready', version = q.version + 1, attempt = 0, crashes = 0, error = null, error_code = null,
+			result = null, finished_at = null, run_at = null, waits_on = 0, blocked_on = null
+		where q.id = of_request and q.status = 'failed';
+	if not found then
+		return 'not_failed';
+	end if;
+	delete from drover.cancels c where c.request_id = of_request; -- was told when its end was already under way
+	-- what its children did not bring to an end is made anew, unless its model was told of that end
+	update public.agent_requests c set phase = 'superseded'
+		where c.parent_id = of_request and c.phase in ('failed', 'cancelled') and not exists (select from public.tool_executions x
+			where x.request_id = of_request and x.output ->> 'child' = c.id::text);
+	perform nextval('drover.returns'); -- it stands before what came after it
+	perform drover.wake();
+	return 'again';
+end
+$$;
+comment on function drover.retry(bigint) is 'Makes a failed request ready again with a fresh count of attempts: again. Its failed and cancelled children are superseded: it makes new ones. Else not_there, child (retry its parent), not_failed, superseded (a newer one of its supersede_key is open), or foreign_session (the session has become another user''s).';
 
 -- ---- why a request waits ----
 
