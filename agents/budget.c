@@ -90,6 +90,7 @@ static bool fail_reserved(const struct pg_rows *rows, struct err *e)
 		pg_text(rows, 0, "scope"), pg_text(rows, 0, "key"), (long)pg_i64(rows, 0, "used"),
 		(long)pg_i64(rows, 0, "most"), (long)pg_i64(rows, 0, "held"), pg_text(rows, 0, "measure"));
 	e->retry_after_ms = RETRY_MS;
+	e->untried = true;
 	return false;
 }
 

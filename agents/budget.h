@@ -27,7 +27,7 @@ int64_t budget_cost(const struct model_price *price, const struct model_usage *u
 /*
  * waits, but only where a budget is set. Before each model call: at most input_tokens in and output_tokens out, at the
  * price of config. ERR_INPUT "budget_spent" names the budget, its period and the mend. While calls under way may need
- * what is left it waits for them, at most half a minute: then ERR_BUSY "budget_reserved". A second reservation of a run
+ * what is left it waits for them, at most half a minute: then ERR_BUSY "budget_reserved", untried. A second reservation of a run
  * replaces its first; one that is never settled ends with the run.
  */
 bool budget_reserve(struct agent_run *run, const struct model_config *config, int64_t input_tokens,

@@ -281,16 +281,25 @@ static bool salvage(struct asking *k, int64_t nth, struct err *e)
 	return may_go_on(k->run, &why, nth) && go_on_later(k->run, &why, nth, e);
 }
 
+/* A turn that broke off was tried, whatever kept us from going on with it. */
+static bool fail_turn(bool broke_off, struct err *e)
+{
+	e->untried &= !broke_off;
+	return false;
+}
+
 bool conversation_turn(struct agent_run *run, struct conversation *c, const char *force_tool, struct err *e)
 {
 	int64_t broken = 0;
+	bool again = false;
 	do {
 		if (!turn_begin(run, c, e))
-			return false;
+			return fail_turn(again, e);
 		bool mark = c->mend == MEND_MARK, lost;
 		struct asking k = { .run = run, .c = c, .kept = { .sequence = c->sequence + mark, .mark = mark } };
 		if (!ask(&k, force_tool, &lost, e) && (lost || !salvage(&k, broken++, e)))
-			return false;
+			return fail_turn(again, e);
+		again = true;
 	} while (!c->over); /* it broke off, or the window was full: once more */
 	return true;
 }

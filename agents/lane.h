@@ -109,7 +109,7 @@ struct lane_pass {
 
 /*
  * waits for its turn, in order of asking. A wait that is or would be longer than allowed: ERR_BUSY "lane_paused",
- * "circuit_open" or "lane_full" with retry_after_ms. Every pass that was given is left.
+ * "circuit_open" or "lane_full" with retry_after_ms, untried. Every pass that was given is left.
  */
 bool lane_enter(struct lanes *l, const struct lane_wish *wish, struct lane_pass *pass, struct err *e);
 

@@ -27,6 +27,7 @@ static bool fail_hold(const struct lane *lane, struct lane_hold hold, struct err
 		FAIL(e, ERR_BUSY, hold.code, "lane %s is left alone for %.1f s more%s%s", lane->name, s,
 			*why_of(lane) ? ": " : "", why_of(lane));
 	e->retry_after_ms = MAX_OF(hold.wait_ms, (int64_t)1);
+	e->untried = true;
 	return false;
 }
 

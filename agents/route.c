@@ -18,6 +18,7 @@ struct route {
 	size_t n_asked;
 	const char *name;          /* of the model that is asked now */
 	bool last;                 /* no other comes after it */
+	bool tried;                /* a model was asked, whatever came of it */
 	bool kept;                 /* a block of the turn was taken: no other attempt may follow */
 	bool keeping_failed;       /* the error is of who took it */
 };
@@ -159,6 +160,7 @@ static bool attempt(struct route *r, const struct model_config *c, struct model_
 	*held = lanes && !lane_enter(lanes, &wish, &pass, e);
 	if (*held)
 		return false;
+	r->tried = true;
 	int64_t began = clock_ms();
 	bool ok = call(r, c, &rate, turn, e);
 	count(r, c, began, turn, ok ? NULL : e);
@@ -243,6 +245,7 @@ static bool ask_named(struct route *r, const char *name, struct model_turn *turn
 
 static bool fail_all(const struct route *r, struct err *e)
 {
+	e->untried &= !r->tried;
 	return r->n_asked > 1 ? err_prefix(e, "asked %s; the last: ", r->asked) : false;
 }
 

@@ -36,9 +36,10 @@ int64_t route_wait_ms(const struct route_retry *retry, int64_t nth, int64_t retr
 /*
  * waits. names: the models to ask in their order, ends with NULL; NULL = the default and its fallback. rq->name is not
  * read. Errors as model_turn's; a lane that must be waited for longer than retry.max_ms: ERR_BUSY "lane_paused" |
- * "lane_full" | "circuit_open" with retry_after_ms, after all models were asked. Only the last of them is waited for until
- * the run's deadline when its lane is merely full: the wait is known to end, and giving up would cost an attempt. When the turn broke off after a block
- * had ended it is not asked for again here: what was kept decides how to go on (conversation.c).
+ * "lane_full" | "circuit_open" with retry_after_ms, after all models were asked; untried when none of them was reached.
+ * Only the last of them is waited for until the run's deadline when its lane is merely full: the wait is known to end.
+ * When the turn broke off after a block had ended it is not asked for again here: what was kept decides how to go on
+ * (conversation.c).
  */
 bool route_turn(struct models *m, struct arena *a, const char *const *names, const struct model_request *rq,
 	struct thoughts *thoughts, int64_t deadline, struct model_turn *turn, struct err *e);

@@ -61,7 +61,7 @@ bool queue_retry_later(struct pg *db, struct arena *a, const struct queue_reques
 	struct ending *x = ending_begin(a, r, rows);
 	const char *message = why->msg;
 	struct pg_args args = PG_ARGS(PG(r->id), PG(r->version), PG(wait_ms), PG(message), PG(why->code), PG(tokens->input),
-		PG(tokens->output), PG(tokens->cache_write), PG(tokens->cache_read));
+		PG(tokens->output), PG(tokens->cache_write), PG(tokens->cache_read), PG(why->untried));
 	struct pg_args id = PG_ARGS(PG(r->id));
 	ending_add(x, &sql_retry_later, args);
 	ending_add(x, &sql_after_run, id);

@@ -5,7 +5,7 @@
 
 enum fate {
 	FATE_RELEASE, /* as it was; the attempt does not count */
-	FATE_RETRY,   /* later, with backoff, until the attempts are used up */
+	FATE_RETRY,   /* later, with backoff, until the attempts are used up; err.untried uses none up */
 	FATE_FAIL,    /* for good */
 	FATE_ABANDON, /* no longer ours: write nothing */
 };

@@ -96,6 +96,7 @@ bool queue_finish(struct pg *db, struct arena *a, struct queue_end *end, struct 
 	struct err *e);
 bool queue_release(struct pg *db, struct arena *a, const struct queue_request *r, const struct queue_tokens *tokens,
 	struct log_batch *rows, int64_t deadline, struct err *e);
+/* why->untried: the attempt does not count. */
 bool queue_retry_later(struct pg *db, struct arena *a, const struct queue_request *r, int64_t wait_ms,
 	const struct err *why, const struct queue_tokens *tokens, struct log_batch *rows, int64_t deadline, struct err *e);
 /* children: JSON [{type, request, after: [indexes]}] */

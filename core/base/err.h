@@ -26,6 +26,7 @@ struct err {
 	const char *file;
 	int line;
 	int64_t retry_after_ms;  /* what the other side asked for; 0 = it said nothing */
+	bool untried;            /* it was not its turn yet: nothing was tried, and waiting for it costs no attempt */
 	char sqlstate[6];        /* of the server's error, else empty */
 	char msg[512];
 };

@@ -33,20 +33,22 @@ static void end_failed(struct run *r, const char *phase, struct outcome *o)
 	o->end.error_code = o->why.code;
 }
 
-/* A crash was not the request's own doing, as far as we know: it has a count and a limit of its own. */
+/* A crash was not the request's own doing, as far as we know: it has a count and a limit of its own. What was not even
+ * tried has none: an outage that is longer than all attempts must not end every request that waits for its end. */
 static void end_retry(struct run *r, struct outcome *o)
 {
 	const struct pool_config *c = r->pool->config;
 	int tries = r->request.attempt - r->request.crashes;
-	if (tries >= c->max_attempts) {
+	if (tries >= c->max_attempts && !o->why.untried) {
 		err_prefix(&o->why, "attempt %d of %d: ", tries, c->max_attempts);
 		end_failed(r, "failed", o);
 		return;
 	}
 	o->kind = END_RETRY;
 	o->wait_ms = backoff_ms(tries, c->backoff_base_ms, c->backoff_max_ms, o->why.retry_after_ms, drand48());
-	thought_add(r->thoughts, THOUGHT_STATUS, arena_printf(r->arena, "attempt %d failed: %s; next in %ld ms",
-		r->request.attempt, o->why.msg, (long)o->wait_ms), code_json(r, o->why.code));
+	const char *words = o->why.untried ? arena_printf(r->arena, "waits: %s; goes on in %ld ms", o->why.msg, (long)o->wait_ms)
+		: arena_printf(r->arena, "attempt %d failed: %s; next in %ld ms", r->request.attempt, o->why.msg, (long)o->wait_ms);
+	thought_add(r->thoughts, THOUGHT_STATUS, words, code_json(r, o->why.code));
 }
 
 static void decide_failure(struct run *r, struct outcome *o)
@@ -206,7 +208,7 @@ static bool write_fate(struct run *r, struct outcome *o, struct err *e)
 static const char *outcome_word(const struct outcome *o)
 {
 	static const char *const words[] = { [END_RELEASE] = "released", [END_RETRY] = "retry", [END_WAIT] = "waiting",
-		[END_NOTHING] = "lost" };
+		[END_ASK] = "asking", [END_NOTHING] = "lost" };
 	return o->kind == END_FINISH ? o->end.phase : words[o->kind];
 }
 
