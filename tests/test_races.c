@@ -29,6 +29,19 @@ LOOP_TEST(a_write_that_waited_for_approval_when_it_was_cancelled_is_asked_anew_w
 	rig_close(&r);
 }
 
+LOOP_TEST(a_question_that_the_database_refuses_fails_the_request_with_its_log_whole)
+{
+	WORLD("  - when: { turn: 0 }\n    reply: [ { tool: look, input: {} }, { tool: ask_user, input: { question: 'Which one?' } } ]\n");
+	r.config.flush_ms = 60000; /* the log is written with the end */
+	CHECK_SQL(r.owner, "alter table change_proposals add constraint never check (kind <> 'question')", "(null)");
+	int64_t id = world_serve(a, &r, "go", "failed", e);
+	CHECK_ID("select string_agg(kind || ' ' || message, ', ' order by seq) from (select seq, kind, split_part(message, ':', 1) as "
+		"message from agent_logs where request_id = %ld) l", "status attempt 1, tool_call look, tool_result look, error the end could not "
+		"be written");
+	CHECK_PROMISES(r.owner);
+	rig_close(&r);
+}
+
 /* ---- calls outside ---- */
 
 /* Its worker is gone, whatever it still does. */

@@ -13,6 +13,7 @@ struct outcome {
 	const char *children;
 	const char *proposals;
 	struct err why;
+	bool said;             /* the last thought tells it */
 };
 
 static const char *code_json(struct run *r, const char *code)
@@ -22,9 +23,15 @@ static const char *code_json(struct run *r, const char *code)
 	return json_print(r->arena, data);
 }
 
+static void say(struct run *r, struct outcome *o, enum thought_kind kind, const char *message, const char *data)
+{
+	thought_add(r->thoughts, kind, message, data);
+	o->said = true;
+}
+
 static void end_failed(struct run *r, const char *phase, struct outcome *o)
 {
-	thought_add(r->thoughts, THOUGHT_ERROR, o->why.msg, code_json(r, o->why.code));
+	say(r, o, THOUGHT_ERROR, o->why.msg, code_json(r, o->why.code));
 	o->kind = END_FINISH;
 	o->end.completed = false;
 	o->end.result = NULL;
@@ -48,7 +55,7 @@ static void end_retry(struct run *r, struct outcome *o)
 	o->wait_ms = backoff_ms(tries, c->backoff_base_ms, c->backoff_max_ms, o->why.retry_after_ms, drand48());
 	const char *words = o->why.untried ? arena_printf(r->arena, "waits: %s; goes on in %ld ms", o->why.msg, (long)o->wait_ms)
 		: arena_printf(r->arena, "attempt %d failed: %s; next in %ld ms", r->request.attempt, o->why.msg, (long)o->wait_ms);
-	thought_add(r->thoughts, THOUGHT_STATUS, words, code_json(r, o->why.code));
+	say(r, o, THOUGHT_STATUS, words, code_json(r, o->why.code));
 }
 
 static void decide_failure(struct run *r, struct outcome *o)
@@ -61,7 +68,7 @@ static void decide_failure(struct run *r, struct outcome *o)
 		end_failed(r, "cancelled", o);
 	} else if (fate == FATE_RELEASE) {
 		o->kind = END_RELEASE;
-		thought_add(r->thoughts, THOUGHT_STATUS, "released: its worker is stopping", NULL);
+		say(r, o, THOUGHT_STATUS, "released: its worker is stopping", NULL);
 	} else if (fate == FATE_RETRY) {
 		end_retry(r, o);
 	} else {
@@ -114,7 +121,7 @@ static void decide_success(struct run *r, const struct agent_result *result, str
 	if (result->outcome == AGENT_WAITS) {
 		o->kind = END_WAIT;
 		o->children = children_json(r, result);
-		thought_add(r->thoughts, THOUGHT_STATUS, arena_printf(r->arena, "waiting for %d agent%s", result->n_children,
+		say(r, o, THOUGHT_STATUS, arena_printf(r->arena, "waiting for %d agent%s", result->n_children,
 			result->n_children == 1 ? "" : "s"), NULL);
 		return;
 	}
@@ -123,7 +130,7 @@ static void decide_success(struct run *r, const struct agent_result *result, str
 	o->end.phase = "completed";
 	o->end.result = result->json;
 	if (!r->quiet)
-		thought_add(r->thoughts, THOUGHT_COMPLETE, result->message, arena_printf(r->arena, "{\"result\":%s}", result->json));
+		say(r, o, THOUGHT_COMPLETE, result->message, arena_printf(r->arena, "{\"result\":%s}", result->json));
 }
 
 static bool write_outcome(struct run *r, struct pg *db, struct arena *a, struct outcome *o, struct err *e)
@@ -184,7 +191,8 @@ static bool write_refused(struct run *r, struct outcome *o, struct err *e)
 {
 	static void (*const mends[])(struct thoughts *t) = { thoughts_strip, thoughts_drop };
 	for (size_t i = 0; i < COUNT(mends) && is_refusal(e); i++) {
-		thoughts_unsay(r->thoughts); /* the end that was not to be */
+		if (o->said)
+			thoughts_unsay(r->thoughts); /* the end that was not to be */
 		mends[i](r->thoughts);
 		o->why = *e;
 		err_prefix(&o->why, "the end could not be written: ");
