@@ -12,6 +12,10 @@
 static const struct sql sql_savepoint = { "tool_savepoint", "tool_sql.c", "savepoint drover_tool", 0 };
 static const struct sql sql_back = { "tool_back", "tool_sql.c", "rollback to savepoint drover_tool", 0 };
 static const struct sql sql_release = { "tool_release", "tool_sql.c", "release savepoint drover_tool", 0 };
+static const struct sql sql_unlock = { "tool_unlock", "tool_sql.c", "select pg_catalog.pg_advisory_unlock_all()", 0 };
+static const struct sql sql_reset_role = { "tool_reset_role", "tool_sql.c", "reset role", 0 };
+static const struct sql sql_reset_all = { "tool_reset_all", "tool_sql.c", "reset all", 0 };
+static const struct sql sql_discard = { "tool_discard", "tool_sql.c", "discard temp", 0 };
 static const struct sql sql_constraints = { "tool_constraints", "tool_sql.c", "set constraints all immediate", 0 };
 
 /* ---- arguments ---- */
@@ -177,18 +181,23 @@ static bool enter(struct call *c)
 		"security", c->t->role);
 }
 
-/* Whatever it did that a read-only transaction lets through, and all its settings, end here. */
+/* Whatever it did that a read-only transaction lets through, and all its settings, end here; locks of the session do not by themselves. */
 static bool leave_read(struct call *c)
 {
-	struct pg_step steps[] = { { &sql_back, PG_NO_ARGS, NULL }, { &sql_release, PG_NO_ARGS, NULL } };
+	struct pg_step steps[] = { { &sql_back, PG_NO_ARGS, NULL }, { &sql_release, PG_NO_ARGS, NULL },
+		{ &sql_unlock, PG_NO_ARGS, NULL } };
 	return batch(c, steps, COUNT(steps));
 }
 
+/* The connection is another requester's next: settings beyond the transaction, temporary tables and locks must not stay on it. */
 static bool leave_write(struct call *c)
 {
 	struct pg_args args = PG_ARGS(PG(pg_text(&c->settings, 0, "search_path")), PG(pg_text(&c->settings, 0, "statement_timeout")),
-		PG(pg_text(&c->settings, 0, "plan_cache_mode")), PG(pg_text(&c->settings, 0, "enable_seqscan")));
-	return batch(c, &(struct pg_step){ &sql_tool_leave, args, NULL }, 1);
+		PG(pg_text(&c->settings, 0, "plan_cache_mode")), PG(pg_text(&c->settings, 0, "enable_seqscan")),
+		PG(pg_text(&c->entered, 0, "claims")));
+	struct pg_step steps[] = { { &sql_reset_role, PG_NO_ARGS, NULL }, { &sql_reset_all, PG_NO_ARGS, NULL },
+		{ &sql_discard, PG_NO_ARGS, NULL }, { &sql_tool_leave, args, NULL } };
+	return batch(c, steps, COUNT(steps));
 }
 
 static bool run_statement(struct call *c, const void *args)
