@@ -79,6 +79,7 @@ struct model_block {
 	const char *tool_id, *tool_name; /* TOOL_CALL */
 	const cJSON *input;        /* TOOL_CALL; NULL when what came is not a JSON object: input_error says why */
 	const char *input_error;
+	uint64_t input_mark;       /* of tool_call.c, json_mark of input; 0 = not looked at yet */
 };
 
 struct model_usage {

@@ -128,21 +128,31 @@ static const char *check(struct call *x)
 		return arena_printf(a, "unknown tool %s; known are: %s", x->block.tool_name, names(a, tools));
 	if (!x->block.input)
 		return x->block.input_error;
+	const char *twice = json_twice(a, x->block.input);
+	if (twice) /* else people could be shown the one, and the other be run */
+		return arena_printf(a, "%s: given twice", twice);
 	x->args = arena_alloc(a, x->tool->args_size + 1);
 	if (x->tool->fields && !field_read(a, x->tool->fields, x->block.input, x->args, &e))
 		return arena_text(a, str_of(e.msg));
 	return NULL;
 }
 
-/* The order of an object's members makes no difference. */
-static bool same(const struct model_block *x, const struct model_block *y)
+static uint64_t mark_of(struct model_block *b)
 {
-	return strcmp(x->tool_name, y->tool_name) == 0 &&
-	       (x->input && y->input ? cJSON_Compare(x->input, y->input, true) : x->input == y->input);
+	ARENA_SCOPE(tmp);
+	if (b->input && !b->input_mark)
+		b->input_mark = json_mark(tmp, b->input);
+	return b->input_mark;
+}
+
+/* The order of an object's members makes no difference. By marks: to compare members takes the square of their number. */
+static bool same(struct model_block *x, struct model_block *y)
+{
+	return strcmp(x->tool_name, y->tool_name) == 0 && mark_of(x) == mark_of(y);
 }
 
 /* The how manieth of its like in this request it is. */
-static int64_t count_same(const struct call *x)
+static int64_t count_same(struct call *x)
 {
 	int64_t n = 0;
 	for (int64_t i = 0; i < x->c->tool_calls; i++) {

@@ -222,6 +222,94 @@ RIG_TEST(a_function_that_takes_another_role_or_other_claims_gives_nothing, ATTAC
 	CHECK_SQL(r->owner, "select count(*) from tool_executions", "0");
 }
 
+/* What a function of the app leaves in its session: settings beyond the transaction, rows, a lock. */
+#define LEAVES \
+	"create table public.hoard (word text); grant select, insert on public.hoard to authenticated; " \
+	"create function public.leave(what text) returns text language plpgsql as $$ begin if what = 'put' then " \
+	"perform set_config('app.tenant', 'A', false), set_config('role', current_user, false), set_config('search_path', 'nowhere', false), " \
+	"set_config('request.jwt.claims', current_setting('request.jwt.claims'), false), pg_catalog.pg_advisory_lock(7); " \
+	"create temp table if not exists kept (word text); return 'put'; end if; " \
+	"return concat_ws(' ', nullif(current_setting('app.tenant', true), ''), to_regclass('pg_temp.kept'), (select count(*) from pg_locks " \
+	"where locktype = 'advisory' and pid = pg_backend_pid())); end $$; " \
+	"create function public.hold() returns text language plpgsql as $$ begin perform pg_catalog.pg_advisory_lock(7); return 'held'; end $$; " \
+	"create function public.be_other_of_old() returns bigint language plpgsql as $$ begin perform set_config('request.jwt.claim.sub', '" \
+	OTHER_USER "', %s); return (select count(*) from public.notes); end $$"
+
+RIG_TEST(what_a_function_leaves_in_its_session_is_gone_for_the_next_tool, ATTACKER)
+{
+	struct catalog_case *c = prepare(a, r);
+	CHECK_SQL(r->owner, arena_printf(a, LEAVES, "true"), "(null)");
+	r->config.connections = 1;
+	put_sql(c, "{ what: { type: text, required: true } }", "  write: true\n  statement: select leave(:what) as n\n");
+	REQUIRE_OK(start(r, c, e));
+	CHECK_ATTACK("{\"what\":\"put\"}", "{\"rows\": [{\"n\": \"put\"}]}");
+	CHECK_ATTACK("{\"what\":\"look\"}", "{\"rows\": [{\"n\": \"0\"}]}");
+	CHECK_SQL(r->owner, "select count(*) from pg_locks where locktype = 'advisory' and objid = 7", "0");
+}
+
+RIG_TEST(a_lock_that_a_reading_tool_takes_does_not_outlive_it, ATTACKER)
+{
+	struct catalog_case *c = prepare(a, r);
+	CHECK_SQL(r->owner, arena_printf(a, LEAVES, "true"), "(null)");
+	put_sql(c, "", "  statement: select hold() as n\n");
+	REQUIRE_OK(start(r, c, e));
+	CHECK_ATTACK("{}", "{\"rows\": [{\"n\": \"held\"}]}");
+	CHECK_SQL(r->owner, "select count(*) from pg_locks where locktype = 'advisory' and objid = 7", "0");
+}
+
+/* auth.uid() reads the claim of old before the claims. */
+RIG_TEST(the_claim_of_old_makes_nobody_another_user, ATTACKER)
+{
+	static const char *const local[] = { "true", "false" };
+	struct catalog_case *c = prepare(a, r);
+	r->config.connections = 1;
+	for (size_t i = 0; i < 2 * COUNT(local); i++) {
+		CHECK_SQL(r->owner, arena_printf(a, "drop function if exists leave(text), hold(), be_other_of_old(); drop table if exists hoard; "
+			LEAVES, local[i / 2]), "(null)");
+		put_sql(c, "", arena_printf(a, "  write: %s\n  statement: select be_other_of_old() as n\n", i % 2 ? "true" : "false"));
+		REQUIRE_OK(start(r, c, e));
+		CHECK_EQ_S(attack(a, r, "{}"), "failed tool_broken 1");
+		REQUIRE_OK(rig_stop(r, e));
+	}
+	CHECK_SQL(r->owner, arena_printf(a, "alter role drover_worker in database %s set request.jwt.claim.sub = '" OTHER_USER "'",
+		test_ask(a, r->owner, "select quote_ident(current_database())")), "(null)");
+	put_sql(c, "", "  statement: select body from notes\n");
+	REQUIRE_OK(start(r, c, e));
+	CHECK_ATTACK("{}", "{\"rows\": [{\"body\": \"mine\"}]}");
+}
+
+/* ---- arguments that two readers read differently ---- */
+
+/* A person sees what jsonb keeps of it, which is the last. */
+RIG_TEST(an_argument_that_comes_twice_is_refused, ATTACKER)
+{
+	TOOL("{ n: { type: integer, required: true }, o: { type: object } }", "  statement: select :n as n, :o as o\n");
+	CHECK_ATTACK("{\"n\":1000,\"n\":1}", "{\"error\": \"n: given twice\"}");
+	CHECK_ATTACK("{\"n\":1,\"o\":{\"a\":[{\"b\":1,\"c\":2,\"b\":3}]}}", "{\"error\": \"b: given twice\"}");
+	CHECK_ATTACK("{\"n\":1,\"o\":{\"a\":{\"n\":1},\"b\":{\"n\":1}}}",
+		"{\"rows\": [{\"n\": 1, \"o\": {\"a\": {\"n\": 1}, \"b\": {\"n\": 1}}}]}");
+	CHECK_SQL(r->owner, "select count(*) from agent_turns where tool_input -> 'n' = '1'", "3");
+}
+
+#define EIGHT_CALLS "replies:\n  - when: { turn: 0 }\n    reply: [ { tool: t, input_text: '{{last_user}}' }, { tool: t, input_text: '{{last_user}}' }, " \
+	"{ tool: t, input_text: '{{last_user}}' }, { tool: t, input_text: '{{last_user}}' }, { tool: t, input_text: '{{last_user}}' }, " \
+	"{ tool: t, input_text: '{{last_user}}' }, { tool: t, input_text: '{{last_user}}' }, { tool: t, input_text: '{{last_user}}' } ]\n" \
+	"  - reply: Done.\n"
+
+/* What takes the square of it would hold up the worker until its lease is gone. */
+RIG_TEST(arguments_of_many_names_do_not_hold_up_the_worker, EIGHT_CALLS)
+{
+	struct buf *b = buf_new(a, 1 << 18);
+	r->config.model.turn_bytes = 16 << 20;
+	TOOL("{ o: { type: object } }", "  statement: select length(:o::text) > 9 as n\n");
+	for (int i = 0; i < 20000; i++)
+		buf_printf(b, "%s\"%06d\":1", i ? "," : "{\"o\":{", i);
+	buf_add(b, STR("}}"));
+	int64_t id = ask(a, r, buf_str(b).p);
+	CHECK_FATE(id, "completed 1");
+	CHECK_EQ_S(rig_sql(a, r, "select count(*) from tool_executions where request_id = %ld and output = '{\"rows\": [{\"n\": true}]}'", id), "8");
+}
+
 /* ---- SQL: measure ---- */
 
 RIG_TEST(a_statement_that_takes_too_long_is_stopped_by_the_server, ATTACKER)

@@ -149,6 +149,80 @@ const char *json_print(struct arena *a, const cJSON *value)
 	return text;
 }
 
+/* ---- all of a value ---- */
+
+static int compare_names(const void *x, const void *y)
+{
+	return strcmp((*(const cJSON *const *)x)->string, (*(const cJSON *const *)y)->string);
+}
+
+/* By name, ends with NULL. */
+static const cJSON **members(struct arena *a, const cJSON *object)
+{
+	size_t n = 0;
+	const cJSON *item;
+	json_each(item, object)
+		n++;
+	const cJSON **all = arena_alloc(a, (n + 1) * sizeof(const cJSON *));
+	n = 0;
+	json_each(item, object)
+		all[n++] = item;
+	qsort(all, n, sizeof(const cJSON *), compare_names);
+	all[n] = NULL;
+	return all;
+}
+
+const char *json_twice(struct arena *a, const cJSON *value)
+{
+	const cJSON **all = cJSON_IsObject(value) ? members(a, value) : NULL;
+	for (; all && all[0] && all[1]; all++)
+		if (strcmp(all[0]->string, all[1]->string) == 0)
+			return all[0]->string;
+	const cJSON *item;
+	json_each(item, value) {
+		const char *name = json_twice(a, item);
+		if (name)
+			return name;
+	}
+	return NULL;
+}
+
+static uint64_t mix(uint64_t h, const void *bytes, size_t n)
+{
+	for (const unsigned char *p = bytes; n; n--)
+		h = (h ^ *p++) * 0x100000001b3; /* FNV-1a */
+	return h;
+}
+
+static uint64_t mark(struct arena *a, uint64_t h, const cJSON *value)
+{
+	enum { KIND = 0xFF };
+	unsigned char kind = (unsigned char)(value->type & KIND);
+	const char *text = cJSON_GetStringValue(value);
+	h = mix(h, &kind, sizeof(kind));
+	if (text)
+		return mix(h, text, strlen(text) + 1);
+	if (cJSON_IsNumber(value))
+		return mix(h, &value->valuedouble, sizeof(value->valuedouble));
+	const cJSON *item;
+	if (cJSON_IsArray(value))
+		json_each(item, value)
+			h = mark(a, h, item);
+	const cJSON **all = cJSON_IsObject(value) ? members(a, value) : NULL;
+	for (; all && *all; all++)
+		h = mark(a, mix(h, (*all)->string, strlen((*all)->string) + 1), *all);
+	kind = KIND; /* its end */
+	return mix(h, &kind, sizeof(kind));
+}
+
+uint64_t json_mark(struct arena *a, const cJSON *value)
+{
+	uint64_t h = mark(a, 0xcbf29ce484222325, value);
+	return h ? h : 1;
+}
+
+/* ---- reading ---- */
+
 const cJSON *json_get(const cJSON *object, const char *name)
 {
 	return object ? cJSON_GetObjectItemCaseSensitive(object, name) : NULL;

@@ -32,6 +32,11 @@ void json_add_text(cJSON *array, const char *text);
 
 const char *json_print(struct arena *a, const cJSON *value); /* one line */
 
+/* A name that an object within has twice, or NULL: of such readers take the first, others the last. a is for its work. */
+const char *json_twice(struct arena *a, const cJSON *value);
+/* The same for values that differ in nothing but the order of members; in time that grows with the size. Never 0. */
+uint64_t json_mark(struct arena *a, const cJSON *value);
+
 /* Reading: absent or of another type gives NULL, or the fallback. object may be NULL. */
 const cJSON *json_get(const cJSON *object, const char *name);
 const char *json_text(const cJSON *object, const char *name);
