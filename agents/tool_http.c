@@ -4,6 +4,7 @@
 #include "address.h"
 #include "json_point.h"
 #include "loop.h"
+#include "wire_scan.h"
 #include <strings.h>
 
 enum { HEADERS_MORE = 5, TOLD_BYTES = 300 };
@@ -100,7 +101,7 @@ static const cJSON *raw(struct arena *a, const char *json)
 
 /*
  * As it was sent where that is safe, for cJSON's numbers are doubles; read and written again where escapes could hold a
- * secret, or what no text column takes.
+ * secret, or what no column takes. NULL when it is no JSON, or none without its secrets.
  */
 static const char *json_text_of(struct arena *a, const struct tool_http *t, struct str body)
 {
@@ -108,9 +109,10 @@ static const char *json_text_of(struct arena *a, const struct tool_http *t, stru
 	const cJSON *json = json_parse(a, body, &ignored);
 	if (!json)
 		return NULL;
-	bool escapes = memmem(body.p, body.n, "\\u", 2) || memmem(body.p, body.n, "\\/", 2) || !utf8_valid(body);
-	struct str text = escapes ? str_of(json_print(a, json)) : body;
-	return arena_text(a, hide(a, t, text));
+	bool escapes = memmem(body.p, body.n, "\\u", 2) || memmem(body.p, body.n, "\\/", 2) || !utf8_valid(body) ||
+		!wire_json_strict(body);
+	struct str text = escapes ? str_of(json_print(a, json)) : body, shown = hide(a, t, text);
+	return str_eq(shown, text) || json_parse(a, shown, &ignored) ? arena_text(a, shown) : NULL;
 }
 
 static const cJSON *status_json(struct arena *a, int status)

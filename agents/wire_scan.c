@@ -23,15 +23,16 @@ bool wire_scan_end(struct wire_scan *s)
 	return s->p == s->end;
 }
 
-/* The quote that ends the string, NULL when none does. */
+/* The quote that ends the string, NULL when none does. A quote is looked for again only behind one that was escaped. */
 static const char *text_end(const char *p, const char *end)
 {
-	for (;;) {
-		const char *quote = p < end ? memchr(p, '"', (size_t)(end - p)) : NULL;
-		const char *slash = quote ? memchr(p, '\\', (size_t)(quote - p)) : NULL;
+	const char *quote = NULL, *slash;
+	for (;; p = slash + 2) {
+		if (!quote || p > quote)
+			quote = p < end ? memchr(p, '"', (size_t)(end - p)) : NULL;
+		slash = quote ? memchr(p, '\\', (size_t)(quote - p)) : NULL;
 		if (!slash)
 			return quote;
-		p = slash + 2;
 	}
 }
 
@@ -196,11 +197,12 @@ static bool at(struct str s, size_t i, const char *any)
 	return i < s.n && s.p[i] && strchr(any, s.p[i]);
 }
 
-/* Length of the number at the start of s, 0 when there is none. */
+/* Length of the number at the start of s, 0 when there is none, or one that Postgres' numeric may not hold. */
 static size_t number_length(struct str s)
 {
+	enum { DIGITS = 1000, EXPONENT = 3 };
 	size_t n = at(s, 0, "-") ? 1 : 0, whole = digits((struct str){ s.p + n, s.n - n });
-	if (!whole || (whole > 1 && s.p[n] == '0'))
+	if (!whole || whole > DIGITS || (whole > 1 && s.p[n] == '0'))
 		return 0;
 	n += whole;
 	for (int part = 0; part < 2; part++) {
@@ -209,7 +211,7 @@ static size_t number_length(struct str s)
 		n++;
 		n += part == 1 && at(s, n, "+-") ? 1 : 0;
 		size_t more = digits((struct str){ s.p + n, s.n - n });
-		if (!more)
+		if (!more || more > (part == 0 ? (size_t)DIGITS : (size_t)EXPONENT))
 			return 0;
 		n += more;
 	}

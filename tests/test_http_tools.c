@@ -88,6 +88,7 @@ static const char *call(struct arena *a, const struct peer *p, const struct tool
 	struct peer *p = peer_open(a, e); \
 	REQUIRE(p); \
 	catalog_case_put(c, "secrets/token", "s3cret-0123456789\n"); \
+	catalog_case_put(c, "secrets/pin", "1234567890\n"); \
 	const struct tool *t = http_tool(c, p, yaml); \
 	REQUIRE(t)
 
@@ -240,6 +241,36 @@ LOOP_TEST(an_answer_is_what_its_pointer_says_and_within_its_limit)
 	const char *told = call(a, p, t, "{\"id\":\"x\"}");
 	if (!CHECK(strstr(told, "input http_body_too_large: HTTP 200, but ") && strstr(told, "100 bytes")))
 		printf("      %s\n", told);
+}
+
+/* What a lenient reader takes, and the database does not. */
+LOOP_TEST(an_answer_that_is_nearly_json_does_not_fail_the_request)
+{
+	static const struct { const char *body, *told; } answers[] = {
+		{ "{\"a\":\"line\nbreak\"}", "{\"a\":\"line\\nbreak\"}" }, { "{\"a\":01}", "{\"a\":1}" }, { "[1.]", "[1]" },
+		{ "{\"a\":\x01" "1}", "{\"a\":1}" }, { "\xEF\xBB\xBF{\"a\":1}", "{\"a\":1}" }, { "[1e200000]", "[null]" },
+		{ "[-1e-200000]", "[-0]" }, { "[98765432109876543210, 1.5e3]", "[98765432109876543210, 1.5e3]" },
+		{ "{\"pin\":1234567890}", "{\"text\":\"{\\\"pin\\\":***}\"}" },
+	};
+	PEER(GET "  headers: { Authorization: { secret: pin } }\n");
+	for (size_t i = 0; i < COUNT(answers); i++) {
+		p->body = answers[i].body;
+		CHECK_EQ_S(call(a, p, t, "{\"id\":\"x\"}"), answers[i].told);
+	}
+}
+
+/* Each escape once: to look for the end of the text anew behind each would take the square of them, minutes here. */
+LOOP_TEST(an_answer_of_nothing_but_escapes_holds_up_nobody)
+{
+	enum { ESCAPES = 2 << 20 };
+	PEER(GET "  response: { bytes: 16MiB }\n");
+	char *body = arena_alloc(a, 2 * ESCAPES + 5);
+	memcpy(body, "[\"", 2);
+	for (size_t i = 0; i < ESCAPES; i++)
+		memcpy(body + 2 + 2 * i, "\\n", 2);
+	memcpy(body + 2 + 2 * ESCAPES, "\"]", 3);
+	p->body = body;
+	CHECK(strcmp(call(a, p, t, "{\"id\":\"x\"}"), body) == 0);
 }
 
 LOOP_TEST(a_call_with_an_effect_says_only_what_it_knows)
