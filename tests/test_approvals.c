@@ -246,6 +246,25 @@ LOOP_TEST(the_next_row_of_the_session_is_the_answer)
 	queue_case_check(a, &c);
 }
 
+/* The clock says nothing that a person could have meant as an answer; nor is a dry run meant to have an effect. */
+LOOP_TEST(a_schedule_and_a_dry_run_answer_nothing)
+{
+	QUEUE_CASE;
+	case_ask(a, c.owner, IN_A);
+	CHECK_SQL(c.owner, "insert into drover.schedules (name, cron, type, request, user_id, session_id, next_at) values ('s', '@daily', "
+		"'quotes', 'nightly', '" USER_A "', '" SESSION_A "', now() - interval '1 s') returning 1", "1");
+	CHECK_EQ_S(case_claim(a, &c.one, 10), "1");
+	CHECK_EQ_S(case_ask_people(a, &c.one, 1, QUESTION), "ok");
+	case_maintain(a, &c.two);
+	CHECK_SQL(c.owner, "select drover.fire_schedule(s) >= 0 from drover.schedules s where s.next_at <= now() union all select true limit 1", "t");
+	CHECK_STATE(2, "queued ready");
+	case_ask(a, c.owner, "session_id, user_id, dry_run", "'" SESSION_A "', '" USER_A "', true");
+	CHECK_STATE(3, "queued ready");
+	CHECK_SQL(c.owner, PROPOSALS, "1 open");
+	case_ask(a, c.owner, IN_A);
+	CHECK_SQL(c.owner, PROPOSALS, "1 answered");
+}
+
 LOOP_TEST(an_insert_that_is_refused_or_doubled_answers_nothing)
 {
 	QUEUE_CASE;

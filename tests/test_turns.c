@@ -476,6 +476,22 @@ LOOP_TEST(what_a_session_remembers_is_found_by_keys)
 		"(s.recent))\"") && strstr(plan, "agent_sessions_pkey"));
 }
 
+/* The server may put requests of several users into one session. */
+LOOP_TEST(nobody_is_told_what_another_user_asked_in_the_session)
+{
+	struct test_db t;
+	REQUIRE_OK(test_db(a, &t, e));
+	struct pg *owner = test_connect(a, t.owner_url, e), *worker = test_connect(a, t.worker_url, e);
+	REQUIRE(owner && worker);
+	CHECK_SQL(owner, "insert into agent_requests (user_id, session_id, type, request) values "
+		"(gen_random_uuid(), '" SESSION "', 'talk', 'secret'), (null, '" SESSION "', 'talk', 'the server''s'), "
+		"('" USER "', '" SESSION "', 'talk', 'x'), ('" USER "', '" SESSION "', 'talk', 'y'); "
+		"update agent_requests set finished_at = now(), status = 'completed', phase = 'completed', result = '{}'; "
+		"insert into agent_sessions (id, user_id, recent) values ('" SESSION "', '" USER "', '{1,2,3,4}'); select 1", "1");
+	CHECK_SQL(worker, "select string_agg(id::text, ' ') from drover.session_history(4, 20)", "3");
+	CHECK_SQL(worker, "select string_agg(id::text, ' ') from drover.session_history(2, 20)", "(null)");
+}
+
 LOOP_TEST(of_a_hundred_requests_half_are_forgotten_at_once)
 {
 	struct test_db t;

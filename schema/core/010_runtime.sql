@@ -39,13 +39,14 @@ create function drover.session_history(of_request bigint, most integer) returns 
 		join public.agent_sessions s on s.id = r.session_id
 		join public.agent_requests h on h.id = any (s.recent)
 		where r.id = of_request and most > 0 and h.id < r.id and h.session_id = r.session_id and h.parent_id is null
+			and h.user_id is not distinct from r.user_id -- the server may put several users into one session
 			and h.finished_at is not null
 	)
 	-- Of too many the older ones are left out some at a time: else each request would begin with other words.
 	select p.id, p.as_it_was from past p
 	where p.n <= most or p.nth > (p.n - most + greatest(most / 2, 1) - 1) / greatest(most / 2, 1) * greatest(most / 2, 1)
 $$;
-comment on function drover.session_history(bigint, integer) is 'The requests of its session that a request is told of: those before it that began and have ended, the newest, at most so many. as_it_was: their conversation goes back block for block, since they were of the same type and completed.';
+comment on function drover.session_history(bigint, integer) is 'The requests of its session that a request is told of: those of its user before it that began and have ended, the newest, at most so many. as_it_was: their conversation goes back block for block, since they were of the same type and completed.';
 
 create function drover.spend(of_request bigint, claimed_version integer, input bigint, output bigint, cache_write bigint,
 	cache_read bigint, cost bigint) returns void language plpgsql set search_path = pg_catalog, pg_temp as $$

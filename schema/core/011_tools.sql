@@ -339,9 +339,11 @@ begin
 	return null;
 end
 $$;
-comment on function drover.answer_by_request() is 'Trigger: while a question of the session is open, the next request of its user is the answer, and is completed at once.';
+comment on function drover.answer_by_request() is 'Trigger: while a question of the session is open, the next request of its user is the answer, and is completed at once; not one of a schedule, and no dry run.';
 create trigger agent_requests_answer after insert on public.agent_requests
-	for each row when (new.parent_id is null and new.phase = 'ready' and pg_sequence_last_value('drover.asking'::regclass) > 0)
+	for each row when (new.parent_id is null and new.phase = 'ready' and not new.dry_run
+		and not starts_with(coalesce(new.idempotency_key, ''), 'schedule:') -- these are the clock's: drover.schedules
+		and pg_sequence_last_value('drover.asking'::regclass) > 0)
 	execute function drover.answer_by_request();
 
 create function drover.expire_proposals(at_most integer, out expired integer, out next_ms bigint)
