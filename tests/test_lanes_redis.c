@@ -170,6 +170,29 @@ LOOP_TEST(a_limit_that_one_worker_learned_binds_the_other)
 	CHECK(in >= 5 && in <= 6);
 }
 
+/* Who shares the Redis can stop a lane, but for no longer than a provider could; the request looks again. */
+LOOP_TEST(numbers_that_another_wrote_into_redis_are_bounded)
+{
+	static const char *const fields[][2] = { { "paused_until", "1e15" }, { "tokens_limit", "9e15" }, { "requests", "nan" },
+		{ "paused_until", "-9e15" }, { "at", "9e15" }, { "at", "-9e15" }, { "requests", "-9e15" }, { "paused_until", "inf" } };
+	TWO_WORKERS;
+	struct model_config config = { .requests_per_minute = 60 };
+	struct lane_pass pass;
+	struct lane_state state;
+	for (size_t i = 0; i < COUNT(fields); i++) {
+		server_ask(s, WORDS("FLUSHALL"));
+		CHECK_EQ_S(lane_try(one->lanes, &config, 0, &pass, e), "in");
+		server_ask(s, WORDS("HSET", server_ask(s, WORDS("KEYS", "*")), fields[i][0], fields[i][1]));
+		const char *fate = lane_try(two->lanes, &config, 100, &pass, e);
+		if (!CHECK(strcmp(fate, "in") == 0 || (e->retry_after_ms > 0 && e->retry_after_ms <= 24 * 3600 * 1000)))
+			printf("      %s %s: %s %lld\n", fields[i][0], fields[i][1], fate, (long long)e->retry_after_ms);
+		if (i == 0)
+			CHECK_EQ_S(fate, "lane_paused");
+		while (lanes_changed(two->lanes, &state))
+			CHECK(state.learned_tokens >= 0 && state.learned_tokens <= INT32_MAX);
+	}
+}
+
 LOOP_TEST(a_limit_that_is_configured_ends_with_its_configuration)
 {
 	TWO_WORKERS;

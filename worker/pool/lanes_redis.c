@@ -4,7 +4,8 @@
 #include "lane_script.h"
 #include "redis.h"
 
-enum { TELLS_MOST = 1000, AGAIN_MS = 100, AGAIN_MOST_MS = 5000, N_ARGS = 11, N_ANSWER = 5, NUMBER_BYTES = 24 };
+enum { TELLS_MOST = 1000, AGAIN_MS = 100, AGAIN_MOST_MS = 5000, N_ARGS = 11, N_ANSWER = 5, NUMBER_BYTES = 24,
+	WAIT_MOST_MS = 24 * 3600 * 1000 };
 
 /* On the stack of the fiber that waits for the answer. */
 struct ask {
@@ -93,6 +94,12 @@ static bool script_run(struct lanes_redis *r, struct arena *a, const char *key, 
 	return redis_command(r->redis, a, script_words(a, "EVAL", script_lane, key, c, forced), deadline, reply, e);
 }
 
+/* Others write there too: no wait is longer than one that a provider could ask for, no limit larger than its column. */
+static int64_t bounded(const struct redis_reply *number, int64_t most)
+{
+	return MIN_OF(MAX_OF(number->i64, (int64_t)0), most);
+}
+
 static bool answer_read(const struct redis_reply *reply, struct lane_answer *to, struct err *e)
 {
 	bool ok = reply->kind == REDIS_LIST && reply->n == N_ANSWER;
@@ -101,7 +108,8 @@ static bool answer_read(const struct redis_reply *reply, struct lane_answer *to,
 	if (!ok)
 		return FAIL(e, ERR_INPUT, "redis_error", "redis: the counter of lanes did not answer as it should");
 	const struct redis_reply *v = reply->items;
-	*to = (struct lane_answer){ v[0].i64 ? LANE_GRANTED : LANE_WAITS, v[1].i64, v[2].i64 != 0, v[3].i64, v[4].i64 };
+	*to = (struct lane_answer){ v[0].i64 ? LANE_GRANTED : LANE_WAITS, bounded(&v[1], WAIT_MOST_MS), v[2].i64 != 0,
+		bounded(&v[3], INT32_MAX), bounded(&v[4], INT32_MAX) };
 	return true;
 }
 
