@@ -198,6 +198,56 @@ LOOP_TEST(show_says_what_a_request_waits_for)
 	CHECK_HAS(shell(a, p.db.worker_url, "$D show 3").out, "waits for   its time, in 2 h 0 min");
 }
 
+/* Log rows are written after what they announce; a person asked, decided, and then it went on. */
+LOOP_TEST(show_puts_what_was_logged_late_before_what_it_began)
+{
+	static const char *const in_order[] = { "started\n", "attempt 1 project\n", "turn 1, tool_use", "tool quote_get, unknown\n",
+		"goes on: what it waited for has come\n", "turn 2, end_turn", "completed\n" };
+	struct place p;
+	REQUIRE_PLACE(p);
+	REQUIRE_PLAY(p, "insert into agent_sessions (id) values ('" SESSION "');"
+		"insert into agent_requests (session_id, type, request) values ('" SESSION "', 'quotes', 'ask');" CLAIM(1)
+		"insert into agent_turns (request_id, session_id, attempt, sequence_number, role, content_type, block, stop_reason, created_at) "
+		"select 1, '" SESSION "', 1, n, 'assistant', 'text', '{}', case n when 1 then 'tool_use' else 'end_turn' end, "
+		"now() + n * interval '1 s' from generate_series(1, 2) n;"
+		"insert into tool_executions (request_id, session_id, tool_call_id, tool_name, status, attempt, duration_ms, created_at) "
+		"values (1, '" SESSION "', 't', 'quote_get', 'unknown', 1, 12, now() + interval '1 s');"
+		LOG(1, 1, "status", "'attempt 1'", "null") LOG(1, 2, "status", "'asks: which?'", "null")
+		LOG(1, 3, "status", "'goes on: what it waited for has come'", "null")
+		"update agent_logs set \"timestamp\" = now() + (array[1100, 1500, 2100])[seq] * interval '1 ms';"
+		"update agent_requests set started_at = now();" COMPLETE(1, "'{\"answer\": \"{}\", \"value\": {\"n\": 7}, \"turns\": 2}'")
+		"update agent_requests set finished_at = now() + interval '3 s'");
+	struct ran r = shell(a, p.db.worker_url, "$D show 1");
+	const char *at = r.out;
+	for (size_t i = 0; i < COUNT(in_order); i++) {
+		at = strstr(at, in_order[i]);
+		test_check(at != NULL, __FILE__, __LINE__, in_order[i]);
+		REQUIRE(at);
+	}
+	CHECK_HAS(r.out, "Answer\n  {\n    \"n\": 7\n  }\n");
+	CHECK(!strstr(r.out, "Result\n"));
+}
+
+LOOP_TEST(show_says_which_person_a_request_waits_for_and_approve_how_to_answer)
+{
+	struct place p;
+	REQUIRE_PLACE(p);
+	REQUIRE_PLAY(p, "insert into agent_sessions (id) values ('" SESSION "');"
+		"insert into agent_requests (session_id, type, request) values ('" SESSION "', 'quotes', 'ask');" CLAIM(1)
+		"select drover.wait_for_people(1, 1, 'quotes', '[{\"tool_call_id\": \"a\", \"tool_name\": \"quote_send\", \"kind\": \"approval\", "
+		"\"input\": {}, \"text\": \"It goes out.\", \"not_requester\": false, \"expire_ms\": 60000}, {\"tool_call_id\": \"b\", "
+		"\"tool_name\": \"ask_user\", \"kind\": \"question\", \"input\": {}, \"text\": \"Which?\", \"not_requester\": false, "
+		"\"expire_ms\": 60000}]')");
+	CHECK_HAS(shell(a, p.db.worker_url, "$D show 1").out,
+		"waits for   a decision on quote_send (proposal 1), an answer (proposal 2); drover why 1 says more\n");
+	CHECK_HAS(shell(a, p.db.worker_url, "$D why 1").out, "> drover approve 1, or drover reject 1; drover proposals lists all\n");
+	struct ran bare = shell(a, p.db.worker_url, "$D approve 2");
+	CHECK_EQ_I(bare.status, 2);
+	CHECK_HAS(bare.err, "2 is a question: drover approve 2 --note 'the answer'");
+	CHECK_HAS(shell(a, p.db.worker_url, "$D approve 2 --note both").out, "2 answered");
+	CHECK_HAS(shell(a, p.db.worker_url, "$D approve 2").out, "2 was answered already");
+}
+
 LOOP_TEST(a_request_that_is_not_there_is_exit_3)
 {
 	struct place p;
@@ -223,7 +273,8 @@ LOOP_TEST(tail_joins_pieces_and_shows_tools_briefly)
 		LOG(1, 4, "tool_call", "''", "'{\"id\": \"t\", \"tool\": \"quote_get\", \"input\": {\"code\": \"Q1\"}}'")
 		LOG(1, 5, "tool_result", "''", "'{\"id\": \"t\", \"tool\": \"quote_get\", \"is_error\": true, "
 			"\"output\": {\"error\": \"no\"}}'")
-		LOG(1, 6, "text", "E'Sorry.\\n'", "null")
+		LOG(1, 6, "tool_result", "'quote_put: dry_run, 3 ms'", "'{\"tool\": \"quote_put\", \"is_error\": false, \"output\": {}}'")
+		LOG(1, 7, "text", "E'Sorry.\\n'", "null")
 		"update agent_logs set timestamp = '2026-03-04 05:06:07Z'");
 	struct ran r = shell(a, p.db.worker_url, "$D tail 1 --no-follow");
 	CHECK_EQ_I(r.status, 0);
@@ -231,6 +282,7 @@ LOOP_TEST(tail_joins_pieces_and_shows_tools_briefly)
 		"05:06:07 #1 project        thinking Let me see.\n    \n    Well.\n"
 		"05:06:07 #1 project        tool_call quote_get {\"code\":\"Q1\"}\n"
 		"05:06:07 #1 project        tool_result quote_get refused {\"error\":\"no\"}\n"
+		"05:06:07 #1 project        tool_result quote_put dry_run {}\n"
 		"05:06:07 #1 project        Sorry.\n");
 }
 

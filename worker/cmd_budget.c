@@ -69,16 +69,16 @@ static bool place_of(struct command_run *run, struct place *p, struct err *e)
 /* ---- the list ---- */
 
 static const struct print_column columns[] = {
-	{ "SCOPE" }, { "KEY" }, { "TOKENS", ALIGN_RIGHT }, { "SPENT", ALIGN_RIGHT }, { "COST", ALIGN_RIGHT },
+	{ "SCOPE" }, { "KEY" }, { "MAX TOKENS", ALIGN_RIGHT }, { "SPENT", ALIGN_RIGHT }, { "MAX COST", ALIGN_RIGHT },
 	{ "SPENT", ALIGN_RIGHT }, { "SET BY" }, { 0 },
 };
 
 static void print_row(struct print_table *t, const struct pg_rows *rows, int i)
 {
-	static const char *const cells[] = { "scope", "key", "max_tokens", "tokens", "max_cost_micros", "cost_micros",
-		"set_by" };
+	static const char *const cells[] = { "scope", "key", "max_tokens", "tokens", "max_cost_micros", "cost_micros" };
 	for (size_t c = 0; c < COUNT(cells); c++)
 		print_cell(t, STYLE_PLAIN, pg_text(rows, i, cells[c]));
+	print_cell(t, STYLE_PLAIN, strcmp(pg_text(rows, i, "set_by"), "row") == 0 ? "drover budget" : "configuration");
 }
 
 static bool list(struct command_run *run, struct pg *db, const struct place *p, struct err *e)

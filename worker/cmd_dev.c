@@ -49,8 +49,10 @@ static void tell_ready(const struct dev *d)
 {
 	printf("DATABASE_URL=%s\n", d->owner_url);
 	if (!d->pool)
-		printf("WORKER_DATABASE_URL=%s\nMODEL_BASE_URL=%s\n", d->worker_url, d->model_url ? d->model_url : "");
-	else if (d->mock)
+		printf("WORKER_DATABASE_URL=%s\n", d->worker_url);
+	if (!d->pool && d->model_url)
+		printf("MODEL_BASE_URL=%s\n", d->model_url);
+	if (d->pool && d->mock)
 		printf("The model is scripted (%s): it plays a fixed story and knows nothing.\n", d->model_url);
 	fflush(stdout);
 }

@@ -29,13 +29,13 @@ static void print_proposal(struct print_table *t, struct arena *a, const struct 
 {
 	enum { TEXT_SHOWN = 60, INPUT_SHOWN = 60 };
 	static const char *const cells[] = { "id", "request_id", "kind", "tool_name", "status" };
-	bool open = strcmp(pg_text(rows, i, "status"), "open") == 0;
+	bool open = strcmp(pg_text(rows, i, "status"), "open") == 0, question = strcmp(pg_text(rows, i, "kind"), "question") == 0;
 	for (size_t c = 0; c < COUNT(cells); c++)
 		print_cell(t, open ? STYLE_PLAIN : STYLE_DIM, pg_text(rows, i, cells[c]));
 	print_cell(t, STYLE_PLAIN, print_duration(a, pg_i64(rows, i, "age_ms")));
 	print_cell(t, STYLE_PLAIN, open ? print_duration(a, MAX_OF(pg_i64(rows, i, "left_ms"), 0)) : NULL);
 	print_cell(t, STYLE_PLAIN, print_clean(a, pg_text(rows, i, "text"), TEXT_SHOWN));
-	print_cell(t, STYLE_DIM, print_clean(a, pg_text(rows, i, "input"), INPUT_SHOWN));
+	print_cell(t, STYLE_DIM, question ? NULL : print_clean(a, pg_text(rows, i, "input"), INPUT_SHOWN)); /* else it says that once more */
 }
 
 static bool proposals_run(struct command_run *run, struct err *e)

@@ -34,6 +34,8 @@ bool decide(struct command_run *run, const char *verdict, struct err *e)
 	struct pg_args args = PG_ARGS(PG(command_id(run, 0)), PG(verdict), PG(o->note));
 	if (!db || !pg_query(db, a, &sql_proposal_decide, args, command_deadline(), &rows, e))
 		return false;
+	if (rows.n && !pg_text(&rows, 0, "decided") && pg_bool(&rows, 0, "needs_answer"))
+		return command_usage(run, e, "%s is a question: drover approve %s --note 'the answer'", run->words[0], run->words[0]);
 	if (!rows.n) {
 		tell(run, "not_there", false, "is not there");
 		return true;

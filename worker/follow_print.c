@@ -57,14 +57,17 @@ static void print_tool_call(const struct printer *out, const cJSON *data)
 	print_brief(out, STYLE_PLAIN, input ? json_print(tmp, input) : "", MAX_ARGUMENTS);
 }
 
-static void print_tool_result(const struct printer *out, const cJSON *data)
+static void print_tool_result(const struct printer *out, const char *message, const cJSON *data)
 {
 	ARENA_SCOPE(tmp);
 	const cJSON *output = json_get(data, "output");
 	bool failed = json_true(data, "is_error");
+	char status[32];
 	const char *text = cJSON_IsString(output) ? output->valuestring : output ? json_print(tmp, output) : "";
 	print_brief(out, STYLE_CYAN, json_text(data, "tool"), 0);
-	print_styled(out, failed ? STYLE_RED : STYLE_GREEN, failed ? " refused " : " done ");
+	if (sscanf(message, "%*[^:]: %31[a-z_]", status) != 1) /* "crm_note: dry_run, 3 ms" */
+		snprintf(status, sizeof(status), "%s", failed ? "refused" : "done");
+	print_styled(out, failed ? STYLE_RED : STYLE_GREEN, " %s ", status);
 	print_brief(out, STYLE_DIM, text, MAX_OUTPUT);
 }
 
@@ -93,7 +96,7 @@ static void print_message(const struct printer *out, const struct kind *k, struc
 	if (json_text(data, "tool") && strcmp(k->name, "tool_call") == 0)
 		print_tool_call(out, data);
 	else if (json_text(data, "tool") && strcmp(k->name, "tool_result") == 0)
-		print_tool_result(out, data);
+		print_tool_result(out, pg_text(rows, i, "message"), data);
 	else if (strcmp(k->name, "complete") == 0) /* the answer, which was shown while it was written */
 		print_brief(out, k->style, pg_text(rows, i, "message"), MAX_ANSWER);
 	else

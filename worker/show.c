@@ -72,8 +72,10 @@ static const char *times(struct arena *a, const struct shown *s)
 
 static const char *tokens(struct arena *a, const struct shown *s)
 {
-	return arena_printf(a, "%s in, %s out, %s into and %s from the provider's cache", number(a, s, "input_tokens"),
-		number(a, s, "output_tokens"), number(a, s, "cache_write_tokens"), number(a, s, "cache_read_tokens"));
+	const char *cost = pg_i64(&s->request, 0, "cost_micros") ? arena_printf(a, "; cost %.6f",
+		(double)pg_i64(&s->request, 0, "cost_micros") / 1e6) : "";
+	return arena_printf(a, "%s in, %s out, %s into and %s from the provider's cache%s", number(a, s, "input_tokens"),
+		number(a, s, "output_tokens"), number(a, s, "cache_write_tokens"), number(a, s, "cache_read_tokens"), cost);
 }
 
 static const char *blocked_by(struct arena *a, const struct shown *s)
@@ -96,8 +98,8 @@ static const char *waits_for(struct arena *a, const struct shown *s)
 			       : "its time, which has come: a worker";
 	}
 	if (strcmp(phase, "waiting_children") == 0 || strcmp(phase, "waiting_dependencies") == 0)
-		return arena_printf(a, "%s more requests to end", value(s, "waits_on"));
-	return NULL;
+		return arena_printf(a, "%s more request%s to end", value(s, "waits_on"), pg_i64(&s->request, 0, "waits_on") == 1 ? "" : "s");
+	return strcmp(phase, "waiting_approval") == 0 ? value(s, "asks") : NULL;
 }
 
 static const char *waits_for_and_why(struct arena *a, const struct shown *s)
@@ -122,7 +124,8 @@ static void print_head(const struct printer *p, struct arena *a, const struct sh
 	print_line(p, "workspace", value(s, "workspace_id"));
 	print_line(p, "parent", value(s, "parent_id"));
 	print_line(p, "created", times(a, s));
-	print_line(p, "attempt", arena_printf(a, "%s, priority %s", value(s, "attempt"), value(s, "priority")));
+	print_line(p, "priority", value(s, "priority"));
+	print_line(p, "attempt", pg_i64(&s->request, 0, "attempt") ? value(s, "attempt") : NULL); /* none counts while it waits */
 	print_line(p, "worker", value(s, "worker"));
 	print_line(p, "waits for", waits_for_and_why(a, s));
 	print_line(p, "agents", value(s, "agents"));
@@ -187,20 +190,38 @@ static void print_child(const struct printer *p, struct arena *a, const struct p
 	fputc('\n', p->to);
 }
 
-/* The answer as it was meant to be read; the whole result only when it holds more. */
+/* The answer is said elsewhere, and what it took stands above. */
+static bool holds_more(const cJSON *result)
+{
+	static const char *const shown[] = { "answer", "value", "turns", "tool_calls", NULL };
+	const cJSON *item;
+	json_each(item, result) {
+		size_t i = 0;
+		while (shown[i] && strcmp(shown[i], item->string) != 0)
+			i++;
+		if (!shown[i])
+			return true;
+	}
+	return false;
+}
+
+/* The answer as it was meant to be read: its JSON where there is a schema, else its text; the whole only when it holds more. */
 static void print_result(const struct printer *p, const char *result)
 {
 	ARENA_SCOPE(tmp);
 	struct err ignored = { 0 };
-	const cJSON *object = json_parse(tmp, str_of(result), &ignored);
+	const cJSON *object = json_parse(tmp, str_of(result), &ignored), *read = json_get(object, "value");
 	const char *answer = json_text(object, "answer");
-	if (answer) {
+	if (read || answer)
 		print_title(p, "Answer");
+	if (read) {
+		print_json_pretty(p, json_print(tmp, read), 2);
+	} else if (answer) {
 		fputs("  ", p->to);
 		print_text(p, STYLE_PLAIN, str_of(answer), 2);
 		fputc('\n', p->to);
 	}
-	if (answer && cJSON_GetArraySize(object) == 1)
+	if (answer && !holds_more(object))
 		return;
 	print_title(p, "Result");
 	print_json_pretty(p, result, 2);
@@ -208,12 +229,15 @@ static void print_result(const struct printer *p, const char *result)
 
 static void print_end(const struct printer *p, const struct shown *s)
 {
-	if (value(s, "error")) {
+	const char *error = value(s, "error"), *code = value(s, "error_code");
+	if (error) {
 		print_title(p, "Error");
 		fputs("  ", p->to);
-		print_brief(p, STYLE_PLAIN, value(s, "error_code") ? value(s, "error_code") : "error", MAX_CHILD);
-		fputs(": ", p->to);
-		print_text(p, STYLE_RED, str_of(value(s, "error")), 2);
+		if (code && strcmp(code, error) != 0) {
+			print_brief(p, STYLE_PLAIN, code, MAX_CHILD);
+			fputs(": ", p->to);
+		}
+		print_text(p, STYLE_RED, str_of(error), 2);
 		fputc('\n', p->to);
 	}
 	if (value(s, "result"))

@@ -44,9 +44,9 @@ const struct alarm_rule alarm_rules[] = {
 		"raise log.flush_interval, let browsers subscribe only to what they show, or use Broadcast", true },
 	{ "budget", 80, 100, "% used", "what may be spent on models nears its end, or is spent: requests fail with budget_spent",
 		"raise it with drover budget set, or let it be", true },
-	{ "lane_paused", 1, 0, "lanes", "models are left alone for a while: requests that ask them wait, or ask others",
+	{ "lane_paused", 1, 0, "of the lanes", "models are left alone for a while: requests that ask them wait, or ask others",
 		"the lanes of drover status say why; most come back by themselves", true },
-	{ "lane_refused", 0, 1, "lanes", "a provider refuses the key, or has reached the account's spend limit",
+	{ "lane_refused", 0, 1, "of the lanes", "a provider refuses the key, or has reached the account's spend limit",
 		"check model.api_key (or the key in models.yaml) and the provider's account", true },
 	/* measured here, not by the statement */
 	{ "clock_skew", 1000, 30000, "ms", "the database's clock and this host's differ",

@@ -25,6 +25,15 @@ static void print_lane(struct print_table *t, struct arena *a, const struct pg_r
 	print_cell(t, STYLE_PLAIN, why ? why : "");
 }
 
+/* Lanes that are free, and have said no limit, tell nothing. */
+static bool is_news(const struct pg_rows *lanes)
+{
+	for (int i = 0; i < lanes->n; i++)
+		if (pg_bool(lanes, i, "paused") || pg_text(lanes, i, "requests_per_minute") || pg_text(lanes, i, "tokens_per_minute"))
+			return true;
+	return false;
+}
+
 void status_lanes_print(const struct printer *p, struct arena *a, const struct pg_rows *lanes)
 {
 	static const struct print_column columns[] = {
@@ -36,7 +45,7 @@ void status_lanes_print(const struct printer *p, struct arena *a, const struct p
 		{ "why", ALIGN_LEFT },
 		{ 0 },
 	};
-	if (!lanes->n)
+	if (!is_news(lanes))
 		return;
 	struct print_table *t = print_table_new(a, columns);
 	for (int i = 0; i < lanes->n; i++)

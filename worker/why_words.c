@@ -153,6 +153,16 @@ static struct why_words say_siblings(struct arena *a, const struct asked *q)
 		NULL);
 }
 
+/* As it can be copied: there is nearly always one. */
+static const char *mend_of_people(struct arena *a, const cJSON *c, bool question)
+{
+	long first = (long)cJSON_GetNumberValue(cJSON_GetArrayItem(json_get(c, "ids"), 0));
+	const char *all = json_i64(c, "n", 0) > 1 ? "; drover proposals lists all" : "";
+	if (question)
+		return arena_printf(a, "the next row of its session, or drover approve %ld --note 'the answer'%s", first, all);
+	return arena_printf(a, "drover approve %ld, or drover reject %ld%s", first, first, all);
+}
+
 static struct why_words say_people(struct arena *a, const struct asked *q)
 {
 	const char *kind = text_or(q->c, "kind", ""), *text = text_or(q->c, "text", "");
@@ -161,9 +171,9 @@ static struct why_words say_people(struct arena *a, const struct asked *q)
 		text_or(q->c, "tool", "?"), strcmp(kind, "unknown") == 0 ? ", whose outcome was lost" : "");
 	return words(arena_printf(a, "it has waited for people for %s: %s%s%s%s%s (%s %s); that expires in %s", ago(a, q->c), what,
 			     *text ? ": " : "", text, n > 1 ? ", and more" : "",
-			     json_true(q->c, "not_requester") ? "; not by who asked" : "", n > 1 ? "proposals" : "proposal",
+			     json_true(q->c, "not_requester") ? "; not by the one who asked" : "", n > 1 ? "proposals" : "proposal",
 			     ids(a, q->c), print_duration(a, MAX_OF(json_i64(q->c, "due_ms", 0), 0))),
-		"drover proposals; drover approve or drover reject");
+		mend_of_people(a, q->c, strcmp(kind, "question") == 0));
 }
 
 static struct why_words say_phase(struct arena *a, const struct asked *q)

@@ -111,6 +111,15 @@ static const char *proposals_json(struct run *r, const struct agent_result *resu
 	return json_print(r->arena, all);
 }
 
+/* "waiting for 2 agents: quotes, resourcing" */
+static const char *waiting_text(struct run *r, const struct agent_result *result)
+{
+	const char *text = arena_printf(r->arena, "waiting for %d agent%s", result->n_children, result->n_children == 1 ? "" : "s");
+	for (int i = 0; i < result->n_children; i++)
+		text = arena_printf(r->arena, "%s%s%s", text, i ? ", " : ": ", result->children[i].type);
+	return text;
+}
+
 static void decide_success(struct run *r, const struct agent_result *result, struct outcome *o)
 {
 	if (result->outcome == AGENT_ASKS) { /* its log rows are written where the proposals get their numbers */
@@ -121,8 +130,7 @@ static void decide_success(struct run *r, const struct agent_result *result, str
 	if (result->outcome == AGENT_WAITS) {
 		o->kind = END_WAIT;
 		o->children = children_json(r, result);
-		say(r, o, THOUGHT_STATUS, arena_printf(r->arena, "waiting for %d agent%s", result->n_children,
-			result->n_children == 1 ? "" : "s"), NULL);
+		say(r, o, THOUGHT_STATUS, waiting_text(r, result), NULL);
 		return;
 	}
 	o->kind = END_FINISH;

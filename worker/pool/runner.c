@@ -171,7 +171,7 @@ static bool run_agent(struct run *r, struct agent_run *ar, struct agent_result *
 	*ar = agent_run_of(r, agent);
 	r->quiet = agent->quiet;
 	if (!r->quiet)
-		thought_add(r->thoughts, THOUGHT_STATUS, r->request.resumed ? "goes on"
+		thought_add(r->thoughts, THOUGHT_STATUS, r->request.resumed ? "goes on: what it waited for has come"
 			: arena_printf(r->arena, "attempt %d", r->request.attempt), NULL);
 	ar->context = json_parse(r->arena, str_of(r->request.context), e);
 	if (!ar->context) {

@@ -86,7 +86,7 @@ union all select 'realtime_messages', case when r.watching is null or $5::bigint
 union all select 'realtime_rows', coalesce(100 * r.rows_s * r.watching / 15000, 0)::bigint,
 	format('about %s rows/s past %s subscriptions', round(r.rows_s, 1), r.watching) from rates r
 union all select 'budget', coalesce(max(u.percent), 0)::bigint,
-	format('%s budget(s), such as %s', count(*) filter (where u.percent >= 80), (array_agg(u.scope || ' ' || u.key order by u.percent desc))[1])
+	format('%s near it, such as %s', count(*) filter (where u.percent >= 80), (array_agg(u.scope || ' ' || u.key order by u.percent desc))[1])
 	from drover.budgets_used($7::jsonb) u
 union all select 'lane_paused', count(*), string_agg(format('%s: %s', l.lane, l.reason), ', ' order by l.lane)
 	from (select * from drover.lanes l where l.paused_until > now() and l.reason in ('rate_limited', 'circuit_open') limit 10) l
