@@ -55,6 +55,31 @@ static bool ask_to_mend(struct agent_run *run, struct conversation *c, struct er
 	return conversation_say(run, c, text, e);
 }
 
+/* ---- run again ---- */
+
+/*
+ * The conversation of a failed request that somebody runs again ends as it did: cut, refused. Then the model is asked
+ * once more; else the same end would be found again, whatever was mended meanwhile.
+ */
+static bool reopen(struct agent_run *run, struct conversation *c, struct err *e)
+{
+	struct err why;
+	if (run->attempt > 1 || !conversation_ended(c) || conversation_stop_check(c, &why))
+		return true;
+	const char *text = arena_printf(run->arena, "Your last answer could not be used: %s. Answer again, whole.", why.msg);
+	if (!c->n_open)
+		return conversation_say(run, c, text, e);
+	cJSON *output = json_object(run->arena);
+	json_put_text(output, "error", text);
+	while (c->n_open) {
+		struct model_block call = c->open[0];
+		struct tool_answer answer = { &call, json_print(run->arena, output), "refused", 0 };
+		if (!conversation_answer(run, c, &answer, e))
+			return false;
+	}
+	return true;
+}
+
 /* ---- the loop ---- */
 
 /* Until the model ends, or its calls must wait for somebody: then *result says for whom. */
@@ -75,7 +100,7 @@ static bool go_to_end(struct agent_run *run, struct conversation *c, struct agen
 bool agent_loop(struct agent_run *run, struct agent_result *result, struct err *e)
 {
 	struct conversation c;
-	if (!conversation_load(run, &c, e))
+	if (!conversation_load(run, &c, e) || !reopen(run, &c, e))
 		return false;
 	for (;;) {
 		if (!go_to_end(run, &c, result, e))

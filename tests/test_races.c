@@ -134,6 +134,34 @@ LOOP_TEST(an_orchestrator_whose_child_failed_makes_it_anew_when_it_is_run_again)
 	rig_close(&r);
 }
 
+/* ---- once more ---- */
+
+#define CUT(reply, more) "  - when: { turn: 0 }\n    stop_reason: max_tokens\n    reply:\n" reply more
+
+/* A request whose answer was cut is run again, and its model is asked again. */
+static void ask_again(struct arena *a, const char *script, const char *roles, struct err *e)
+{
+	struct rig r = { 0 };
+	REQUIRE_OK(world_open(a, script, &r, e) && rig_start(&r, e));
+	int64_t id = rig_ask(a, &r, "tester", "go");
+	CHECK_EQ_S(rig_wait(a, &r, id), "failed");
+	CHECK_ID("select error_code from agent_requests where id = %ld", "answer_cut");
+	CHECK_EQ_S(RETRY, "again");
+	CHECK_EQ_S(rig_wait(a, &r, id), "completed");
+	CHECK_ID("select result ->> 'answer' from agent_requests where id = %ld", "The whole of it.");
+	CHECK_ID("select string_agg(role, ' ' order by sequence_number) from agent_turns where request_id = %ld", roles);
+	CHECK_SQL(r.owner, "select count(*) from notes", "0");
+	rig_close(&r);
+}
+
+LOOP_TEST(a_request_whose_answer_was_cut_asks_the_model_again_when_it_is_run_again)
+{
+	ask_again(a, "replies:\n" CUT("      - { text: The wh }\n", "  - reply: [ { text: The whole of it. } ]\n"),
+		"assistant user assistant", e);
+	ask_again(a, "replies:\n" CUT("      - { text: The wh }\n      - { tool: note, input: { what: x } }\n",
+		"  - reply: [ { text: The whole of it. } ]\n"), "assistant assistant tool assistant", e);
+}
+
 /* ---- what is counted ---- */
 
 LOOP_TEST(a_model_that_is_left_alone_for_a_while_costs_no_attempt)
