@@ -105,6 +105,8 @@ struct agent_run {
 	const cJSON *context;      /* an object */
 
 	struct model_usage usage;  /* summed over turns, this attempt */
+	struct model_usage broken; /* of calls that broke off, and not counted yet: budget_settle_broken */
+	const struct model_config *broken_config; /* whose price they have */
 };
 
 /* The turn loop: stream a turn, keep it, run its tool calls, feed the results back, until the model ends. waits. */

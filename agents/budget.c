@@ -159,3 +159,17 @@ struct pg_step budget_settle(struct arena *a, const struct agent_run *run, const
 	memcpy(v, args, sizeof(args));
 	return (struct pg_step){ &sql_run_spend, { v, COUNT(args) }, NULL };
 }
+
+bool budget_settle_broken(struct agent_run *run, int64_t deadline, struct err *e)
+{
+	struct model_usage u = run->broken;
+	if (!run->broken_config || !(u.input_tokens + u.output_tokens + u.cache_write_tokens + u.cache_read_tokens))
+		return true;
+	ARENA_SCOPE(tmp);
+	run->broken = (struct model_usage){ 0 };
+	struct pg_step step = budget_settle(tmp, run, run->broken_config, &u);
+	struct pg *db = pg_get(run->db, deadline, e);
+	bool ok = db && pg_batch(db, tmp, &step, 1, deadline, e);
+	pg_put(run->db, db);
+	return ok;
+}

@@ -38,3 +38,8 @@ bool budget_reserve(struct agent_run *run, const struct model_config *config, in
  */
 struct pg_step budget_settle(struct arena *a, const struct agent_run *run, const struct model_config *config,
 	const struct model_usage *usage);
+/*
+ * waits. Counts what calls that broke off took, run->broken, at most once: else whoever stops his requests just before
+ * their end would spend nothing. With an error of the database it may be left out.
+ */
+bool budget_settle_broken(struct agent_run *run, int64_t deadline, struct err *e);

@@ -240,11 +240,14 @@ static bool ask(struct asking *k, const char *force_tool, bool *lost, struct err
 	struct err why;
 	struct model_request rq = { .system = agent->prompt, .messages = prompt_messages(tmp, k->c->prompt),
 		.tools = run->definitions, .force_tool = force_tool, .max_tokens = agent->max_tokens,
-		.result_schema = agent->result_schema, .web_searches = agent->web_searches, .block_ended = take_block, .self = k };
+		.result_schema = agent->result_schema, .web_searches = agent->web_searches, .block_ended = take_block, .self = k, .broken = &run->broken };
+	run->broken_config = conversation_dearest(run);
 	bool whole = ask_model(run, &rq, &turn, &why);
 	*lost = true;
 	if (!writer_end(k, e))
 		return false;
+	if (!task_cancelled() && !budget_settle_broken(run, run->deadline, e))
+		return false; /* of a cancelled run it is counted with its fate */
 	if (whole)
 		return keep_whole(k, &turn, e);
 	*lost = false;

@@ -175,6 +175,20 @@ static bool name_request(const struct call *c, const struct http_reply *reply, s
 	return false;
 }
 
+/* It is paid for, though nobody says for how much: what was heard of it, and four bytes a token of the rest. */
+static void count_broken(const struct call *c, size_t asked, struct model_usage *sum)
+{
+	enum { BYTES_A_TOKEN = 4 };
+	struct model_usage u = c->answer->usage;
+	bool told = u.input_tokens + u.cache_write_tokens + u.cache_read_tokens > 0;
+	if (!told && !c->answer->bytes)
+		return;
+	sum->input_tokens += told ? u.input_tokens : (int64_t)(asked / BYTES_A_TOKEN);
+	sum->output_tokens += MAX_OF(u.output_tokens, (int64_t)(c->answer->bytes / BYTES_A_TOKEN));
+	sum->cache_write_tokens += u.cache_write_tokens;
+	sum->cache_read_tokens += u.cache_read_tokens;
+}
+
 static bool call_run(struct call *c, struct http *h, int64_t deadline, struct model_turn *turn, struct err *e)
 {
 	const struct model_config *config = c->config;
@@ -190,6 +204,8 @@ static bool call_run(struct call *c, struct http *h, int64_t deadline, struct mo
 	bool ended = call_end(c, ok, &reply, turn, e);
 	if (c->request->rate && reply.status)
 		model_rate_read(c->api, &reply, clock_ms() - c->head_ms, c->request->rate);
+	if (!ended && c->request->broken)
+		count_broken(c, body.n, c->request->broken);
 	return ended || name_request(c, &reply, e);
 }
 

@@ -50,6 +50,7 @@ struct model_rate {
 	int64_t tokens_limit, tokens_left, tokens_reset_ms;
 };
 
+struct model_usage;
 struct model_request {
 	const char *name;          /* NULL = the default model */
 	const char *system;
@@ -68,6 +69,7 @@ struct model_request {
 	bool (*block_ended)(void *self, const struct model_block *block, struct err *e);
 	void *self;
 	struct model_rate *rate;   /* written, at the end, whenever a head of an answer came; or NULL */
+	struct model_usage *broken; /* what a call took that failed when its answer had begun, as far as can be told: added; or NULL */
 };
 
 enum model_block_kind { BLOCK_TEXT, BLOCK_THINKING, BLOCK_TOOL_CALL, BLOCK_OTHER };

@@ -181,3 +181,32 @@ LOOP_TEST(a_model_that_is_left_alone_for_a_while_costs_no_attempt)
 	CHECK_PROMISES(r.owner);
 	rig_close(&r);
 }
+
+#define SPENT "select concat_ws(' ', input_tokens, output_tokens > 0, cost_micros > 0) from agent_requests where id = %ld"
+#define SLOW(how) "  - reply: [ { text: 'It is the beginning of a long answer, and it goes on and on' } ]\n    chunk: 4\n    usage: { " \
+	"input_tokens: 1000, output_tokens: 10 }\n    " how "\n"
+
+LOOP_TEST(an_answer_that_its_user_stops_is_counted_as_far_as_it_came)
+{
+	WORLD(SLOW("stall_after: { deltas: 10, for: 60s }"));
+	r.config.model.price = (struct model_price){ .input = 1000000, .output = 1000000 };
+	REQUIRE_OK(rig_start(&r, e));
+	int64_t id = rig_ask(a, &r, "tester", "go");
+	REQUIRE(world_await(a, &r, "select count(*) > 0 from agent_logs where kind = 'text' and request_id = %ld", id, "t"));
+	CANCEL;
+	CHECK_EQ_S(rig_wait(a, &r, id), "failed");
+	CHECK_ID(PHASE, "cancelled");
+	CHECK_ID(SPENT, "1000 t t");
+	rig_close(&r);
+}
+
+LOOP_TEST(answers_that_break_off_are_counted_each)
+{
+	WORLD(SLOW("cut_after: { deltas: 5 }"));
+	r.config.model.price = (struct model_price){ .input = 1000000, .output = 1000000 };
+	r.config.retry = (struct route_retry){ 2, 1, 1 };
+	r.config.max_attempts = 1;
+	int64_t id = world_serve(a, &r, "go", "failed", e);
+	CHECK_ID(SPENT, "3000 t t");
+	rig_close(&r);
+}

@@ -228,14 +228,22 @@ static const char *outcome_word(const struct outcome *o)
 	return o->kind == END_FINISH ? o->end.phase : words[o->kind];
 }
 
-void run_conclude(struct run *r, bool ok, const struct agent_run *ar __attribute__((unused)),
-	const struct agent_result *result, const struct err *why)
+/* Before its fate, and not in its transaction: an end that goes out with others counts nothing. */
+static void count_broken(struct run *r, struct agent_run *ar)
+{
+	struct err e = { 0 };
+	if (!r->fenced && !budget_settle_broken(ar, deadline_in(SHORT_MS), &e) && e.kind != ERR_FENCE)
+		log_write(LOG_WARN, "call_not_counted", "a model call that broke off is not in any budget: %s", e.msg);
+}
+
+void run_conclude(struct run *r, bool ok, struct agent_run *ar, const struct agent_result *result, const struct err *why)
 {
 	struct outcome *o = arena_alloc(r->arena, sizeof(*o));
 	o->why = *why;
 	o->end = (struct queue_end){ .request = &r->request, .agent = r->agent_name }; /* each turn has counted its tokens */
 	r->concluding = true;
 	task_cancel_clear(); /* the run has unwound; now its fate is written */
+	count_broken(r, ar);
 	if (ok)
 		decide_success(r, result, o);
 	else

@@ -137,7 +137,7 @@ struct generation *generation_enter(struct pool *p, struct arena *a);
 /* Copies the request and starts its fiber. */
 bool run_start(struct pool *p, const struct queue_request *request, struct err *e);
 /* Writes the fate of a run that has unwound. waits. */
-void run_conclude(struct run *r, bool ok, const struct agent_run *ar, const struct agent_result *result,
+void run_conclude(struct run *r, bool ok, struct agent_run *ar, const struct agent_result *result,
 	const struct err *why);
 /* A run that could not start. waits. */
 void run_give_back(struct run *r);
