@@ -90,6 +90,19 @@ LOOP_TEST(where_somebody_else_must_approve_only_a_listed_approver_does)
 	CHECK_SQL(p.owner, STATE_OF_1, "ready");
 }
 
+/* A catalog may have become stricter before a cancelled request is run again. */
+LOOP_TEST(what_is_asked_again_is_asked_by_the_rules_of_now)
+{
+	PEOPLE;
+	ask(a, p.owner, PROPOSAL(""));
+	CHECK_SQL(p.owner, "update change_proposals set status = 'cancelled' returning 1", "1");
+	ask(a, p.owner, "[{\"tool_call_id\": \"c\", \"tool_name\": \"send\", \"kind\": \"approval\", \"input\": {\"to\": 2}, "
+		"\"text\": \"why\", \"expire_ms\": 60000, \"not_requester\": true}]");
+	CHECK_SQL(p.owner, "select concat_ws(' ', status, input, text, not_requester, content_hash = drover.content_hash(tool_name, input)) "
+		"from change_proposals", "open {\"to\": 2} why t t");
+	CHECK_FAILS(p.a, APPROVE, "42501", "must be decided by somebody else than who asked");
+}
+
 LOOP_TEST(a_decision_is_for_what_was_read)
 {
 	PEOPLE;

@@ -160,7 +160,9 @@ begin
 				-- of a request that was cancelled and is run again, what was asked is asked anew; and whether to run a lost call again,
 				-- when it was and is lost once more
 				on conflict (request_id, tool_call_id, kind) do update set status = 'open', decided_by = null, decided_at = null,
-						note = null, preview = excluded.preview, "text" = excluded."text", expires_at = excluded.expires_at
+						note = null, tool_name = excluded.tool_name, input = excluded.input, content_hash = excluded.content_hash,
+						preview = excluded.preview, "text" = excluded."text", not_requester = excluded.not_requester,
+						expires_at = excluded.expires_at
 					where p.status = 'cancelled' or (p.kind = 'unknown' and p.status = 'approved')
 				returning p.id, p.kind, p.tool_name, p.tool_call_id, p."text" as words loop
 		insert into public.agent_logs (session_id, request_id, user_id, seq, attempt, agent_name, kind, message, data)
