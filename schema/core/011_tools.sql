@@ -85,7 +85,7 @@ create table drover.approvers (
 	tool text not null default '*' constraint tool_1_to_64_characters check (length(tool) between 1 and 64),
 	primary key (workspace_id, user_id, tool)
 );
-comment on table drover.approvers is 'Who else may see and decide the proposals of a workspace. Insert and delete rows as an operator.';
+comment on table drover.approvers is 'Who else may see and decide the proposals of a workspace. Insert and delete rows as an operator. Whoever may insert requests with any workspace_id chooses who approves them: a restrictive policy on agent_requests must bind it to the user''s own, as that of schema psa does.';
 comment on column drover.approvers.workspace_id is 'Whose requests.';
 comment on column drover.approvers.user_id is 'Who may decide.';
 comment on column drover.approvers.tool is 'Name of the tool; * = every tool.';
