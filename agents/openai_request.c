@@ -52,7 +52,7 @@ bool openai_body(struct arena *a, const struct model_config *c, const struct mod
 	ARENA_SCOPE(tmp); /* only the finished text stays for the time of the stream */
 	if (rq->web_searches > 0)
 		return FAIL(e, ERR_INPUT, "web_search_unavailable", "model %s speaks chat completions, which have no web search: "
-			"take web_search out of the agent, or give it a model of model.api anthropic",
+			"take web_searches out of the agent, or give it a model of model.api anthropic",
 			rq->name ? rq->name : c->called ? c->called : c->name);
 	cJSON *o = json_object(tmp);
 	json_put_text(o, "model", rq->name ? rq->name : c->called ? c->called : c->name);

@@ -2,7 +2,7 @@
 /* One reader for each type of value. Mistakes are noted and reading goes on, so that one look shows them all. */
 #include "catalog_read.h"
 
-enum { TEXT_BYTES = 8192, KEYS_MAX = 32 };
+enum { TEXT_BYTES = 8192, KEYS_MAX = 32, HINT_NAMES = 16 };
 
 void catalog_problem(struct catalog_problems *p, struct yaml_place at, const char *format, ...)
 {
@@ -27,9 +27,9 @@ const char *catalog_hint(struct arena *a, const char *word, const char *const *c
 	const char *near = str_nearest(str_of(word), choices, n), *all = "";
 	if (near)
 		return arena_printf(a, "did you mean %s?", near);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && i < HINT_NAMES; i++)
 		all = arena_printf(a, "%s%s%s", all, i ? ", " : "known are: ", choices[i]);
-	return n ? all : "there are none";
+	return !n ? "there are none" : n > HINT_NAMES ? arena_printf(a, "%s and %zu more", all, n - HINT_NAMES) : all;
 }
 
 /* What the value is called in a message. */
@@ -81,7 +81,8 @@ void catalog_read_map(struct catalog_reader *r, const struct catalog_key *k, con
 	}
 	for (const struct catalog_key *key = k->keys; key->name; key++)
 		if (key->required && !yaml_get(node, key->name))
-			catalog_problem(r->problems, node->key_place, "%s: '%s' is missing; write it", name_of(node), key->name);
+			catalog_problem(r->problems, node->key_place, "%s%s'%s' is missing; write it", node->key, *node->key ? ": " : "",
+				key->name);
 }
 
 void catalog_read_part(struct catalog_reader *r, const struct catalog_key *k, const struct yaml_node *node, void *at)
@@ -144,7 +145,7 @@ static int choice_of(struct catalog_reader *r, const struct catalog_key *k, cons
 	for (; k->choices[n]; n++)
 		if (strcmp(k->choices[n], node->text) == 0)
 			return (int)n;
-	catalog_problem(r->problems, node->place, "%s cannot be that; %s", name_of(node),
+	catalog_problem(r->problems, node->place, "%s cannot be '%.64s'; %s", name_of(node), node->text,
 		catalog_hint(r->a, node->text, k->choices, n));
 	return -1;
 }

@@ -21,7 +21,7 @@ static const struct catalog_key limit_keys[] = {
 	{ "turn_tools", catalog_read_count, LIMIT(turn_tools), 1, 256 },
 	{ "parallel_tools", catalog_read_count, LIMIT(parallel_tools), 1, 64 },
 	{ "repeats", catalog_read_count, LIMIT(repeats), 1, 100 },
-	{ "history", catalog_read_count, LIMIT(history), 1, 1000 },
+	{ "history", catalog_read_count, LIMIT(history), 1, 100 },
 	{ "children", catalog_read_count, LIMIT(children), 1, 100 },
 	{ "expire", catalog_read_time, LIMIT(expire_ms), MINUTE, 365LL * 24 * HOUR },
 	{ "run_time", catalog_read_time, LIMIT(run_ms), SECOND, 24 * HOUR },

@@ -28,7 +28,7 @@ static const struct {
 	{ "tools/t.yaml", HEAD, "tools/t.yaml:1:1: neither sql nor http; a tool is one of them" },
 	{ "tools/t.yaml", HEAD "sql: { statement: select 1 }\nhttp: { method: GET, url: https://api.example.com/ }\n",
 		"tools/t.yaml:4:1: sql and http in one tool; keep one of them" },
-	{ "tools/t.yaml", "text: Does it.\nsql: { statement: select 1 }\n", "tools/t.yaml:1:1: this: 'name' is missing; write it" },
+	{ "tools/t.yaml", "text: Does it.\nsql: { statement: select 1 }\n", "tools/t.yaml:1:1: 'name' is missing; write it" },
 	{ "tools/other.yaml", HEAD "sql: { statement: select 1 }\n",
 		"tools/other.yaml:1:7: the file of t must be called t.yaml; rename one of them" },
 	{ "tools/task_list.yaml", "name: task_list\ntext: x\nsql: { statement: select 1 }\n",
@@ -40,7 +40,7 @@ static const struct {
 	{ "tools/t.yaml", HEAD "input: { A: { type: text }, user_id: { type: text }, c: { type: float } }\nsql: { statement: select 1 }\n",
 		"tools/t.yaml:3:10: a field's name must be of a-z, 0-9 and _, beginning with a letter, at most 63; rename it\n"
 		"tools/t.yaml:3:29: user_id is given by drover, never by the model; rename the field\n"
-		"tools/t.yaml:3:65: type cannot be that; known are: text, integer, boolean, date, object, texts, integers" },
+		"tools/t.yaml:3:65: type cannot be 'float'; known are: text, integer, boolean, date, object, texts, integers" },
 	{ "tools/t.yaml", HEAD "input:\n  n: { type: boolean, min: 1 }\n  m: { type: integer, min: 9, max: 3 }\n  c: { type: date, choices: [a] }\n"
 		"sql: { statement: select 1 }\n",
 		"tools/t.yaml:4:23: a field of type boolean has no min and max; take them out\n"
@@ -108,6 +108,9 @@ static const struct {
 		"agents/t.yaml:4:29: ask_user stands in this list already; keep one\n"
 		"agents/t.yaml:5:10: there is no agent quote; did you mean quotes?\n"
 		"agents/t.yaml:6:10: there is no model claude-tets; did you mean claude-test?" },
+	{ "agents/t.yaml", AGENT("tools: [nothing_like_it]\n"), "agents/t.yaml:4:9: there is no tool nothing_like_it; known are: ask_user, milestone_set, "
+		"project_get, project_search, task_create, task_list, task_update, booking_list, quote_create_draft, quote_get, quote_line_put, "
+		"quote_search, ratecard_lookup, booking_propose, booking_release, conflict_detect and 2 more" },
 	{ "agents/t.yaml", AGENT("agents: [t]\n"), "agents/t.yaml:4:1: t would ask itself in the end; take one of the agents out of the circle" },
 	{ "agents/t.yaml", AGENT("limits: { turns: 0, tool_time: 1 }\nresult_schema: { type: string }\nmax_tokens: x\n"),
 		"agents/t.yaml:4:18: turns must be a whole number, 1 to 1000\n"
@@ -143,13 +146,25 @@ LOOP_TEST(the_mistakes_of_all_files_are_told_at_once)
 	struct catalog_case *c = catalog_case_open(a, HOSTS, false);
 	catalog_case_put(c, "tools/a.yaml", "nme: a\n");
 	catalog_case_put(c, "tools/b.yaml", "name: [");
-	catalog_case_put(c, "agents/c.yaml", AGENT("tools: [a]\n"));
+	catalog_case_put(c, "agents/c.yaml", AGENT("tools: [a, zz]\n"));
 	catalog_case_put(c, "models.yaml", "model: {}\n");
 	const char *all = catalog_case_mistakes(c);
 	CHECK(strstr(all, "tools/a.yaml:1:1: unknown key 'nme'; did you mean name?"));
 	CHECK(strstr(all, "tools/b.yaml:"));
-	CHECK(strstr(all, "agents/c.yaml:4:9: there is no tool a;"));
+	CHECK(strstr(all, "agents/c.yaml:4:12: there is no tool zz;"));
+	CHECK(!strstr(all, "there is no tool a;")); /* there is one, and what is wrong with it has been said */
 	CHECK(strstr(all, "models.yaml:1:1: unknown key 'model'; did you mean models?"));
+}
+
+LOOP_TEST(an_agent_that_searches_needs_a_model_that_can)
+{
+	struct catalog_case *c = catalog_case_open(a, HOSTS, false);
+	catalog_case_put(c, "models.yaml", "providers: { p: { api: openai, base_url: 'https://models.example.com' } }\nmodels: { big: { provider: p } }\n");
+	catalog_case_put(c, "agents/t.yaml", AGENT("models: [big]\nweb_searches: 2\n"));
+	CHECK_EQ_S(catalog_case_mistakes(c), "agents/t.yaml:5:1: none of the agent's models can search the web: they speak chat completions; take it "
+		"out, or give the agent a model of api anthropic");
+	catalog_case_put(c, "agents/t.yaml", AGENT("models: [big, claude-test]\nweb_searches: 2\n"));
+	CHECK_EQ_S(catalog_case_mistakes(c), "");
 }
 
 LOOP_TEST(more_mistakes_than_anybody_reads_are_counted)
@@ -184,6 +199,62 @@ LOOP_TEST(the_worked_example_has_no_mistake)
 	c->config.catalog.dir = getenv("TEST_EXAMPLE");
 	REQUIRE(c->config.catalog.dir);
 	CHECK_EQ_S(catalog_case_mistakes(c), "");
+}
+
+/* The README beside the example says every key, and its blocks are files as they stand. */
+static struct str readme(struct arena *a)
+{
+	struct str text = { 0 };
+	struct err e = { 0 };
+	if (!getenv("TEST_EXAMPLE"))
+		abort();
+	if (!catalog_text(a, arena_printf(a, "%s/README.md", getenv("TEST_EXAMPLE")), 1 << 16, &text, &e))
+		abort();
+	return text;
+}
+
+LOOP_TEST(the_blocks_of_the_readme_have_no_mistake)
+{
+	struct catalog_case *c = catalog_case_open(a, "api.example.com", false);
+	catalog_case_put(c, "secrets/crm_token", "tok_0123456789\n");
+	catalog_case_put(c, "secrets/house_key", "key_0123456789\n");
+	int n = 0;
+	for (const char *at = readme(a).p; (at = strstr(at, "```yaml\n# ")); n++) {
+		const char *name = at + strlen("```yaml\n# "), *text = strchr(name, '\n') + 1;
+		at = strstr(text, "```");
+		REQUIRE(at);
+		catalog_case_put(c, arena_text(a, (struct str){ name, (size_t)(text - name) - 1 }), arena_text(a, (struct str){ text, (size_t)(at - text) }));
+	}
+	CHECK_EQ_I(n, 5);
+	CHECK_EQ_S(catalog_case_mistakes(c), "");
+}
+
+/* A key that nobody knows makes the reader name those that it does. */
+LOOP_TEST(the_readme_knows_every_key)
+{
+	static const struct { const char *file, *text; } maps[] = {
+		{ "tools/t.yaml", HEAD "qqqqqqqqqq: 1\n" }, { "tools/t.yaml", HEAD "sql: { qqqqqqqqqq: 1 }\n" },
+		{ "tools/t.yaml", HEAD "http: { qqqqqqqqqq: 1 }\n" }, { "tools/t.yaml", HEAD "http: { response: { qqqqqqqqqq: 1 } }\n" },
+		{ "tools/t.yaml", HEAD "http: { probe: { qqqqqqqqqq: 1 } }\n" }, { "tools/t.yaml", HEAD "http: { headers: { A: { qqqqqqqqqq: 1 } } }\n" },
+		{ "tools/t.yaml", HEAD "approval: { qqqqqqqqqq: 1 }\n" }, { "tools/t.yaml", HEAD "input: { a: { qqqqqqqqqq: 1 } }\n" },
+		{ "tools/t.yaml", HEAD "input: { a: { type: qqqqqqqqqq } }\n" }, { "agents/t.yaml", AGENT("qqqqqqqqqq: 1\n") },
+		{ "agents/t.yaml", AGENT("limits: { qqqqqqqqqq: 1 }\n") }, { "models.yaml", "qqqqqqqqqq: 1\n" },
+		{ "models.yaml", "providers: { p: { qqqqqqqqqq: 1 } }\n" }, { "models.yaml", "models: { m: { qqqqqqqqqq: 1 } }\n" },
+		{ "models.yaml", "models: { m: { price: { qqqqqqqqqq: 1 } } }\n" },
+	};
+	const char *said = readme(a).p;
+	for (size_t i = 0; i < COUNT(maps); i++) {
+		struct catalog_case *c = catalog_case_open(a, HOSTS, false);
+		catalog_case_put(c, maps[i].file, maps[i].text);
+		const char *known = strstr(catalog_case_mistakes(c), "known are: "), *end = known ? strchr(known, '\n') : NULL;
+		REQUIRE(known);
+		struct str rest = { known + strlen("known are: "), end ? (size_t)(end - known) - strlen("known are: ") : strlen(known) - strlen("known are: ") }, key;
+		while (str_next(&rest, ',', &key)) {
+			key = str_trim(key);
+			const char *word = arena_text(a, key);
+			test_check(!strchr(word, ' ') && strstr(said, word), __FILE__, __LINE__, word);
+		}
+	}
 }
 
 LOOP_TEST(without_a_folder_there_are_the_built_in_agents)

@@ -45,9 +45,14 @@ LOOP_TEST(doctor_tries_each_statement_as_its_role)
 	CHECK_HAS(good.out, "1 SQL tools were tried against the database");
 	struct ran bad = shell(a, db.worker_url, IN_FOLDER(TOOL("t", "select no_such from psa.projects") WRONG, "$D doctor"));
 	CHECK_EQ_I(bad.status, 5);
-	CHECK_HAS(bad.out, "/tools/t.yaml: tool_1_t: ");
+	CHECK_HAS(bad.out, "/tools/t.yaml: t: ");
 	CHECK_HAS(bad.out, "column \"no_such\" does not exist");
 	CHECK_HAS(bad.out, "/agents/h.yaml:2:1: unknown key 'txt'");
+	struct ran rights = shell(a, db.worker_url, IN_FOLDER("printf 'name: t\\ntext: x\\nsql: { statement: \"delete from psa.tasks\", write: true }\\n' "
+		"> $d/tools/t.yaml; ", "$D doctor"));
+	CHECK_EQ_I(rights.status, 5);
+	CHECK_HAS(rights.out, "/tools/t.yaml: permission denied for table tasks");
+	CHECK_HAS(rights.out, "-> grant authenticated what it needs, or name a role that has it (sql: role)\n");
 	struct ran role = shell(a, db.worker_url, IN_FOLDER("printf 'name: t\\ntext: x\\nsql: { statement: select 1, role: nobody_here }\\n' > $d/tools/t.yaml; ",
 		"$D doctor"));
 	CHECK_EQ_I(role.status, 5);

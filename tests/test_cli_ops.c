@@ -246,6 +246,12 @@ LOOP_TEST(doctor_wants_a_key_for_the_real_provider_only)
 		"DROVER_MODEL_CONNECT_TIMEOUT=100ms ANTHROPIC_API_KEY=k $D doctor --json").out, "model key"), "ok");
 	CHECK_EQ_S(level_of(a, shell(a, db.worker_url,
 		"DROVER_MODEL_BASE_URL=http://127.0.0.1:1 $D doctor --json").out, "model key"), "ok");
+	struct ran other = shell(a, db.worker_url, "DROVER_MODEL_API=openai DROVER_MODEL_CONNECT_TIMEOUT=100ms "
+		"DROVER_MODEL_BASE_URL=https://api.openai.com $D doctor");
+	CHECK_HAS(other.out, "wrong  model key   none, and https://api.openai.com wants one\n");
+	CHECK_HAS(other.out, "-> set DROVER_MODEL_API_KEY, or model.api_key_file in the configuration\n");
+	CHECK_EQ_S(level_of(a, shell(a, db.worker_url, "DROVER_MODEL_API=openai DROVER_MODEL_CONNECT_TIMEOUT=100ms "
+		"DROVER_MODEL_BASE_URL=https://gateway.invalid $D doctor --json").out, "model key"), "warn");
 }
 
 LOOP_TEST(doctor_warns_of_too_few_files)

@@ -164,7 +164,7 @@ RIG_TEST(a_tool_that_writes_commits_with_its_answer_as_the_requester, ATTACKER)
 	CHECK_ATTACK("{\"body\":\"new\"}", "{\"rows\": [{\"id\": 3, \"owner\": \"" DEMO_USER "\"}]}");
 	CHECK_SQL(r->owner, "select n.xmin = x.xmin from notes n, tool_executions x where n.id = 3", "t");
 	CHECK_SQL(r->owner, "select n.xmin = t.xmin from notes n, agent_turns t where n.id = 3 and t.content_type = 'tool_result'", "t");
-	CHECK_ATTACK("{\"body\":\"bad\"}", "{\"error\": \"tool_1_t: new row for relation \\\"notes\\\" violates check constraint "
+	CHECK_ATTACK("{\"body\":\"bad\"}", "{\"error\": \"new row for relation \\\"notes\\\" violates check constraint "
 		"\\\"notes_body_check\\\"\"}");
 	CHECK_SQL(r->owner, "select count(*) from notes", "3");
 }
@@ -173,7 +173,7 @@ RIG_TEST(what_the_policy_refuses_is_told_and_undone, ATTACKER)
 {
 	TOOL("{ who: { type: text, required: true } }", "  write: true\n  statement: |\n    with mine as (insert into notes (body) values ('first'))\n"
 		"    insert into notes (owner, body) values (:who::uuid, 'given')\n");
-	CHECK_ATTACK("{\"who\":\"" OTHER_USER "\"}", "{\"error\": \"tool_1_t: new row violates row-level security policy for table \\\"notes\\\"\"}");
+	CHECK_ATTACK("{\"who\":\"" OTHER_USER "\"}", "{\"error\": \"new row violates row-level security policy for table \\\"notes\\\"\"}");
 	CHECK_SQL(r->owner, "select count(*) from notes", "2");
 	CHECK_ATTACK("{\"who\":\"" DEMO_USER "\"}", "{\"changed\": 1}");
 	CHECK_SQL(r->owner, "select count(*) from notes", "4");
@@ -334,7 +334,7 @@ static const struct { const char *input, *sql, *args, *told; } measured[] = {
 		"{\"cut\": \"1 of 5 rows are shown\", \"rows\": [{\"ok\": true}]}" },
 	{ "", "  statement: select count(*) as n from notes\n", "{}", "{\"rows\": [{\"n\": 56}]}" },
 	{ "", "  write: true\n  statement: update notes set done = true where body = 'sneaked'\n", "{}", "{\"changed\": 5}" },
-	{ "", "  statement: select word from workers_own\n", "{}", "{\"error\": \"tool_N_t: permission denied for table workers_own\"}" },
+	{ "", "  statement: select word from workers_own\n", "{}", "{\"error\": \"permission denied for table workers_own\"}" },
 	{ "", "  statement: values (1, 'NaN'::numeric, 12345678901234567890)\n", "{}",
 		"{\"rows\": [{\"column1\": 1, \"column2\": \"NaN\", \"column3\": 12345678901234567890}]}" },
 };
@@ -345,9 +345,7 @@ RIG_TEST(what_a_tool_gives_has_its_measure_and_a_write_is_done_whole, ATTACKER)
 	for (size_t i = 0; i < COUNT(measured); i++) {
 		put_sql(c, measured[i].input, measured[i].sql);
 		REQUIRE_OK(start(r, c, e));
-		const char *told = attack(a, r, measured[i].args), *number = strstr(told, "tool_");
-		if (number) /* of the statement, in this process */
-			told = arena_printf(a, "%.*stool_N%s", (int)(number - told), told, number + 5 + strspn(number + 5, "0123456789"));
+		const char *told = attack(a, r, measured[i].args);
 		if (!CHECK_EQ_S(told, measured[i].told))
 			printf("      %s", measured[i].sql);
 		REQUIRE_OK(rig_stop(r, e));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Agents: those that are built in, and those that are a prompt and a list of tools in a file. */
 #include "catalog_inner.h"
+#include "model_api.h"
 
 /* ---- names ---- */
 
@@ -22,9 +23,14 @@ static const char *agent_hint(struct look *l, const char *word)
 
 static const char *tool_hint(struct look *l, const char *word)
 {
-	const char **names = arena_alloc(l->a, (l->listing.n_tools + 2) * sizeof(*names));
-	size_t n = 0;
+	size_t n = 0, most = l->listing.n_tools + 1;
+	for (const struct catalog_tool *t = l->files.tools; t; t = t->next)
+		most++;
+	const char **names = arena_alloc(l->a, (most + 1) * sizeof(*names));
 	names[n++] = "ask_user";
+	for (const struct catalog_tool *t = l->files.tools; t; t = t->next)
+		if (!catalog_find_tool(l, t->file->stem))
+			names[n++] = t->file->stem;
 	for (size_t i = 0; i < l->listing.n_tools; i++)
 		names[n++] = l->listing.tools[i].tool->name;
 	return catalog_hint(l->a, word, names, n);
@@ -65,12 +71,21 @@ static bool is_twice(const struct yaml_node *list, const struct yaml_node *item)
 	return false;
 }
 
+/* Then its own mistakes were told. */
+static bool is_broken_tool(const struct look *l, const char *name)
+{
+	for (const struct catalog_tool *t = l->files.tools; t; t = t->next)
+		if (strcmp(t->file->stem, name) == 0 || (t->name && strcmp(t->name->text, name) == 0))
+			return true;
+	return false;
+}
+
 static const struct tool *named_tool(struct look *l, const struct catalog_agent *from, const struct yaml_node *item)
 {
 	const struct tool *tool = strcmp(item->text, "ask_user") == 0 ? &tool_ask_user : catalog_find_tool(l, item->text);
 	if (is_twice(from->tools, item))
 		catalog_problem(l->problems, item->place, "%.64s stands in this list already; keep one", item->text);
-	else if (!tool)
+	else if (!tool && !is_broken_tool(l, item->text))
 		catalog_problem(l->problems, item->place, "there is no tool %.64s; %s", item->text, tool_hint(l, item->text));
 	else
 		return tool;
@@ -171,6 +186,26 @@ static struct agent *declare(struct look *l, const struct catalog_agent *from)
 	return NULL;
 }
 
+static bool can_search(const struct look *l, const char *model)
+{
+	for (size_t i = 0; i < l->n_models; i++)
+		if (strcmp(l->models[i].name, model) == 0)
+			return l->models[i].api != model_api_find("openai");
+	return true; /* that it is not there has been said */
+}
+
+/* Chat completions have no web search: with no other model in the list every request would fail. */
+static void check_searches(struct look *l, const struct catalog_agent *from, const struct agent *agent)
+{
+	const char *const *names = agent->models ? agent->models : l->fallback;
+	bool can = !agent->models && can_search(l, l->models[0].name);
+	for (; names && *names; names++)
+		can |= can_search(l, *names);
+	if (agent->web_searches && !can)
+		catalog_problem(l->problems, yaml_get(from->file->root, "web_searches")->key_place, "none of the agent's models can search the web: "
+			"they speak chat completions; take it out, or give the agent a model of api anthropic");
+}
+
 static void define(struct look *l, const struct catalog_agent *from, struct agent *agent)
 {
 	agent->prompt = prompt_of(l, from);
@@ -180,6 +215,7 @@ static void define(struct look *l, const struct catalog_agent *from, struct agen
 	agent->max_tokens = from->max_tokens;
 	agent->web_searches = from->web_searches;
 	agent->result_schema = from->result_schema;
+	check_searches(l, from, agent);
 }
 
 /* ---- circles ---- */

@@ -51,7 +51,7 @@ const struct sql *catalog_statement(struct look *l, const char *tool, const stru
 			return &s->sql;
 	struct statement *s = arena_alloc(c->arena, sizeof(*s));
 	const char *name = arena_printf(c->arena, "tool_%zu_%.40s", ++c->n_statements, tool);
-	*s = (struct statement){ { name, name, arena_text(c->arena, str_of(text->text)), text->n_params }, c->statements };
+	*s = (struct statement){ { name, arena_text(c->arena, str_of(tool)), arena_text(c->arena, str_of(text->text)), text->n_params }, c->statements };
 	c->statements = s;
 	return &s->sql;
 }

@@ -22,6 +22,23 @@ static void say_problems(struct doctor *d, const struct catalog_problems *proble
 
 /* ---- statements ---- */
 
+/* To prepare asks for no rights; to explain does, and runs nothing. What is prepared here ends with doctor's connection. */
+static bool may_run(struct doctor *d, const struct tool_sql *t, struct err *e)
+{
+	const char *name = arena_printf(d->a, "try_%s", t->sql->name), *args = "";
+	for (int i = 0; i < t->sql->n_params; i++)
+		args = arena_printf(d->a, "%s%snull", args, i ? ", " : "");
+	const char *text = arena_printf(d->a, "prepare %s as %s\n; explain execute %s%s%s%s", name, t->sql->text, name, *args ? "(" : "", args,
+		*args ? ")" : "");
+	if (pg_script(d->db, d->a, text, command_deadline(), NULL, e))
+		return true;
+	static const char prefix[] = "script: ";
+	size_t n = strlen(prefix);
+	if (strncmp(e->msg, prefix, n) == 0)
+		memmove(e->msg, e->msg + n, strlen(e->msg + n) + 1);
+	return false;
+}
+
 static bool prepare(struct doctor *d, const struct tool_sql *t, bool *known, struct err *e)
 {
 	struct pg_rows entered = { 0 };
@@ -29,7 +46,7 @@ static bool prepare(struct doctor *d, const struct tool_sql *t, bool *known, str
 	bool ok = pg_begin(d->db, d->a, NULL, 0, command_deadline(), e) &&
 		pg_query(d->db, d->a, &sql_tool_enter, args, command_deadline(), &entered, e);
 	*known = ok && entered.n;
-	return *known && pg_prepare_check(d->db, t->sql, command_deadline(), e);
+	return *known && pg_prepare_check(d->db, t->sql, command_deadline(), e) && may_run(d, t, e);
 }
 
 static void check_statement(struct doctor *d, const struct catalog_listed_tool *listed)
@@ -40,7 +57,9 @@ static void check_statement(struct doctor *d, const struct catalog_listed_tool *
 	if (prepare(d, t, &known, &e)) {
 		/* it fits */
 	} else if (known) {
-		doctor_say(d, DOCTOR_WRONG, "tool", "mend the statement, or run drover migrate", "%s: %s", listed->file, e.msg);
+		doctor_say(d, DOCTOR_WRONG, "tool", strcmp(e.sqlstate, "42501") == 0
+			? arena_printf(d->a, "grant %s what it needs, or name a role that has it (sql: role)", t->role)
+			: "mend the statement, or run drover migrate", "%s: %s", listed->file, e.msg);
 	} else {
 		doctor_say(d, DOCTOR_WRONG, "tool", arena_printf(d->a, "make the role, without BYPASSRLS, and: grant %s to the worker's role",
 			t->role), "%s: cannot run as %s%s%s", listed->file, t->role, e.kind ? ": " : "", e.msg);

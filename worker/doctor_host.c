@@ -33,9 +33,14 @@ void doctor_check_limits(struct doctor *d)
 		(long long)d->config->worker.slots, (long long)need);
 }
 
+/* The providers that answer nobody without a key. */
 static bool is_real_provider(const struct config *c)
 {
-	return strcmp(c->model.base_url, option_find("model.base_url")->preset) == 0;
+	static const char *const hosts[] = { "https://api.anthropic.com", "https://api.openai.com", "https://openrouter.ai" };
+	for (size_t i = 0; i < COUNT(hosts); i++)
+		if (strncmp(c->model.base_url, hosts[i], strlen(hosts[i])) == 0)
+			return true;
+	return false;
 }
 
 void doctor_check_key(struct doctor *d)
@@ -45,8 +50,12 @@ void doctor_check_key(struct doctor *d)
 		doctor_say(d, DOCTOR_OK, "model key", NULL, "there is one");
 	else if (is_real_provider(c))
 		doctor_say(d, DOCTOR_WRONG, "model key",
-			"set ANTHROPIC_API_KEY, or model.api_key_file in the configuration", "none, and %s wants one",
+			c->model.api == API_OPENAI ? "set DROVER_MODEL_API_KEY, or model.api_key_file in the configuration"
+						   : "set ANTHROPIC_API_KEY, or model.api_key_file in the configuration", "none, and %s wants one",
 			c->model.base_url);
+	else if (str_starts(str_of(c->model.base_url), "https://"))
+		doctor_say(d, DOCTOR_WARN, "model key", "set model.api_key_file if the provider wants one", "none is sent to %s",
+			config_redact_url(d->a, c->model.base_url));
 	else
 		doctor_say(d, DOCTOR_OK, "model key", NULL, "none is sent to %s",
 			config_redact_url(d->a, c->model.base_url));
