@@ -38,9 +38,10 @@ static const struct catalog_key field_keys[] = {
 };
 #undef AT
 
+static const int64_t exact = 9007199254740991; /* 2^53 - 1 */
+
 static void read_bound(struct catalog_reader *r, const struct yaml_node *node, enum field_type type, int64_t *out)
 {
-	static const int64_t exact = 9007199254740991; /* 2^53 - 1 */
 	bool integer = type == FIELD_I64, list = type == FIELD_TEXTS || type == FIELD_I64S;
 	struct catalog_key k = { .min = integer ? -exact : 0, .max = integer ? exact : list ? 1000 : 1 << 20 };
 	if (node)
@@ -89,6 +90,15 @@ static void check_name(struct catalog_reader *r, const struct yaml_node *node)
 			catalog_problem(r->problems, node->key_place, "%s is given by drover, never by the model; rename the field", taken[i]);
 }
 
+/* One bound of an integer says nothing of the other; a field table would take what is not there for 0. */
+static void open_ends(struct one_field *f)
+{
+	if (types[f->type].type != FIELD_I64 || (!f->min_node && !f->max_node))
+		return;
+	f->min = f->min_node ? f->min : -exact;
+	f->max = f->max_node ? f->max : exact;
+}
+
 static struct field read_field(struct catalog_reader *r, const struct yaml_node *node)
 {
 	struct one_field f = { 0 };
@@ -100,6 +110,7 @@ static struct field read_field(struct catalog_reader *r, const struct yaml_node 
 		read_bound(r, f.min_node, types[f.type].type, &f.min);
 		read_bound(r, f.max_node, types[f.type].type, &f.max);
 		check_bounds(r, &f);
+		open_ends(&f);
 	}
 	return (struct field){ .name = node->key, .type = types[f.type].type, .required = f.required, .text = f.text,
 		.min = f.min, .max = f.max,

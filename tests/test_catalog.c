@@ -374,6 +374,23 @@ static const struct field sql_fields[] = {
 	{ "ts", FIELD_TEXTS, 40 }, { "is", FIELD_I64S, 56 }, { 0 },
 };
 
+LOOP_TEST(one_bound_of_an_integer_says_nothing_of_the_other)
+{
+	static const struct { const char *args; bool fits; } cases[] = { { "{\"a\":-1}", false }, { "{\"a\":7}", true }, { "{\"b\":-7}", true },
+		{ "{\"b\":11}", false } };
+	struct catalog_case *c = catalog_case_open(a, HOSTS, false);
+	catalog_case_put(c, "tools/t.yaml", HEAD "input: { a: { type: integer, min: 0 }, b: { type: integer, max: 10 } }\nsql: { statement: 'select :a, :b' }\n");
+	const struct tool *t = catalog_case_tool(c, "t");
+	REQUIRE(t);
+	CHECK_EQ_S(json_print(a, json_get(field_schema(a, t->fields), "properties")),
+		"{\"a\":{\"type\":\"integer\",\"minimum\":0},\"b\":{\"type\":\"integer\",\"maximum\":10}}");
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct err wrong_value = { 0 };
+		test_check(field_read(a, t->fields, json_parse(a, str_of(cases[i].args), e), arena_alloc(a, t->args_size), &wrong_value) ==
+			cases[i].fits, __FILE__, __LINE__, cases[i].args);
+	}
+}
+
 /* What stands between the limits; or the mistake with its byte. */
 static const char *inner(struct arena *a, const char *statement, bool write)
 {

@@ -41,8 +41,8 @@ LOOP_TEST(doctor_tries_each_statement_as_its_role)
 	struct test_db db;
 	REQUIRE_OK(test_db(a, &db, e));
 	struct ran good = shell(a, db.worker_url, IN_FOLDER(TOOL("t", "select code from psa.projects") AGENT, "$D doctor"));
-	CHECK_HAS(good.out, "1 agents and 1 tools from files, 1 models");
-	CHECK_HAS(good.out, "1 SQL tools were tried against the database");
+	CHECK_HAS(good.out, "1 agent and 1 tool from files, 1 model");
+	CHECK_HAS(good.out, "1 SQL tool was tried against the database");
 	struct ran bad = shell(a, db.worker_url, IN_FOLDER(TOOL("t", "select no_such from psa.projects") WRONG, "$D doctor"));
 	CHECK_EQ_I(bad.status, 5);
 	CHECK_HAS(bad.out, "/tools/t.yaml: t: ");
@@ -57,4 +57,16 @@ LOOP_TEST(doctor_tries_each_statement_as_its_role)
 		"$D doctor"));
 	CHECK_EQ_I(role.status, 5);
 	CHECK_HAS(role.out, "/tools/t.yaml: cannot run as nobody_here");
+}
+
+LOOP_TEST(the_worked_example_fits_the_database)
+{
+	struct test_db db;
+	REQUIRE_OK(test_db(a, &db, e));
+	const char *command = arena_printf(a, IN_FOLDER("echo tok_0123456789 > $d/crm_token; ", "env DROVER_CATALOG_DIR=%s "
+		"DROVER_TOOLS_HOSTS=api.example.com DROVER_TOOLS_SECRETS_DIR=$d $D doctor"), getenv("TEST_EXAMPLE"));
+	struct ran r = shell(a, db.worker_url, command);
+	CHECK_HAS(r.out, "deploy/catalog: 1 agent and 2 tools from files, 2 models");
+	CHECK_HAS(r.out, "1 SQL tool was tried against the database");
+	CHECK(!strstr(r.out, "wrong  tool") && !strstr(r.out, "wrong  catalog"));
 }

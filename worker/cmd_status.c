@@ -94,10 +94,11 @@ static bool status_run(struct command_run *run, struct err *e)
 
 const struct command command_status = {
 	.name = "status",
-	.text = "Show queue, workers, times, failures and tokens",
+	.text = "Show alarms, queue, workers, lanes of models, times, budgets and failures",
 	.more = "Depth counts what is open now. Times, failures and tokens are of requests that ended in the "
 		"last hour, p50 and p99 of the newest 10,000 of them; rates are of the last minute, claims "
-		"without second attempts.\n\n"
+		"without second attempts. Lanes are the keys of model providers: they stand here while one is paused or has said "
+		"its limits; budgets when some are set.\n\n"
 		"Alarms stand first, each with what to do; exit code 5 when one of them is more than a warning: no "
 		"worker lives, claims have stopped, a lease ran out and nobody took over, ... What other roles' "
 		"connections do shows in full only to a role with pg_read_all_stats.",

@@ -79,7 +79,7 @@ static bool run_child(struct command_run *run, const struct worker_options *o, s
 	bool ok = run_pool(p, catalog, e);
 	pool_free(p);
 	if (!ok && e->kind == ERR_REFUSED)
-		run->exit = EXIT_NO_DATABASE;
+		run->exit = strcmp(e->code, "no_realtime") == 0 ? EXIT_USAGE : EXIT_NO_DATABASE;
 	return ok;
 }
 

@@ -87,6 +87,14 @@ static const char *advice(const struct err *e)
 	return "";
 }
 
+/* What Drover's own functions raise for a wrong value is said whole: the name of the statement before it tells nothing. */
+static const char *message_of(const struct err *e)
+{
+	static const char invalid_parameter_value[] = "22023";
+	const char *after = strstr(e->msg, ": ");
+	return after && strcmp(e->sqlstate, invalid_parameter_value) == 0 ? after + 2 : e->msg;
+}
+
 static enum command_exit run_command(struct command_run *run)
 {
 	struct err e = { 0 };
@@ -96,7 +104,7 @@ static enum command_exit run_command(struct command_run *run)
 		return run->exit;
 	if (ok)
 		run->exit = EXIT_FAILED;
-	complain(run->command, "%s%s", e.msg, advice(&e));
+	complain(run->command, "%s%s", message_of(&e), advice(&e));
 	return exit_of(run, &e);
 }
 

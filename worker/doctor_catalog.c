@@ -76,7 +76,7 @@ static void check_statements(struct doctor *d, const struct catalog_listing *lis
 			n++;
 		}
 	if (n)
-		doctor_say(d, DOCTOR_OK, "tools", NULL, "%zu SQL tools were tried against the database", n);
+		doctor_say(d, DOCTOR_OK, "tools", NULL, "%zu SQL tool%s tried against the database", n, n == 1 ? " was" : "s were");
 }
 
 /* ---- all of it ---- */
@@ -108,8 +108,8 @@ void doctor_check_catalog(struct doctor *d)
 	say_problems(d, &problems);
 	agents = from_files(&listing, &tools);
 	if (g)
-		doctor_say(d, DOCTOR_OK, "catalog", NULL, "%s: %zu agents and %zu tools from files, %zu models", c->catalog.dir, agents, tools,
-			g->n_models);
+		doctor_say(d, DOCTOR_OK, "catalog", NULL, "%s: %zu agent%s and %zu tool%s from files, %zu model%s", c->catalog.dir, agents,
+			agents == 1 ? "" : "s", tools, tools == 1 ? "" : "s", g->n_models, g->n_models == 1 ? "" : "s");
 	if (d->db && d->migrated)
 		check_statements(d, &listing);
 	else if (tools)

@@ -194,8 +194,10 @@ static void schema_object(cJSON *into, const struct field *table);
 static void schema_bounds(cJSON *s, const struct field *f)
 {
 	if (f->type == FIELD_I64 && (f->min || f->max)) {
-		json_put_i64(s, "minimum", f->min);
-		json_put_i64(s, "maximum", bound_of(f));
+		if (f->min > -EXACT_MAX) /* what a JSON number cannot hold need not be forbidden */
+			json_put_i64(s, "minimum", f->min);
+		if (bound_of(f) < EXACT_MAX)
+			json_put_i64(s, "maximum", bound_of(f));
 	}
 	if (f->type == FIELD_TEXT && f->min)
 		json_put_i64(s, "minLength", 1);
