@@ -48,19 +48,21 @@ bool model_body_end(struct arena *a, const cJSON *tree, struct str *body, struct
 
 /* ---- a call ---- */
 
+/* On the heap, not on the fiber's stack, and in front what each piece needs: it is not in the processor's cache. */
 struct call {
+	struct model_answer *answer;
+	bool streaming, refused; /* refused: by the caller's block_ended */
+	bool tells;              /* the caller wants to know of each block */
 	const struct model_config *config;
 	const struct model_api *api;
 	const struct model_request *request;
 	struct arena *arena;   /* of the turn */
 	struct arena *scratch; /* of the call */
 	struct task *task;
-	struct model_answer *answer;
 	struct buf *page;      /* what came instead of a stream */
 	struct model_block *blocks; /* that have ended */
 	size_t n;
 	int64_t head_ms;       /* when the head came */
-	bool streaming, refused; /* refused: by the caller's block_ended */
 };
 
 static bool is_event_stream(const char *content_type)
@@ -92,7 +94,7 @@ static bool take_data(void *self, struct str piece, struct err *e)
 	if (!c->streaming)
 		return take_page(c->page, piece, e);
 	bool ok = model_answer_feed(c->answer, piece, e);
-	if (c->request->block_ended && model_answer_ready(c->answer))
+	if (c->tells && model_answer_ready(c->answer))
 		task_wake(c->task); /* for a block, never for an event */
 	return ok;
 }
@@ -214,7 +216,9 @@ bool model_turn(struct model *m, struct arena *a, const struct model_request *rq
 {
 	ARENA_SCOPE(tmp); /* of the stream: a turn that fails leaves nothing in a but the blocks that were told */
 	const struct model_api *api = api_of(&m->config);
-	struct call c = { .config = &m->config, .api = api, .request = rq, .arena = a, .scratch = tmp,
-		.task = task_self(), .answer = api->stream(tmp, &m->config, rq, thoughts), .page = buf_new(tmp, PAGE_BYTES) };
-	return call_run(&c, m->http, deadline, turn, e);
+	struct call *c = arena_alloc(tmp, sizeof(*c));
+	*c = (struct call){ .config = &m->config, .api = api, .request = rq, .tells = rq->block_ended != NULL, .arena = a,
+		.scratch = tmp, .task = task_self(), .answer = api->stream(tmp, &m->config, rq, thoughts),
+		.page = buf_new(tmp, PAGE_BYTES) };
+	return call_run(c, m->http, deadline, turn, e);
 }

@@ -86,9 +86,9 @@ static void leave_out(struct thoughts *t, size_t bytes)
 /* In the place of what was left out: one row, however much it was. */
 static void left_out_close(struct thoughts *t)
 {
-	ARENA_SCOPE(tmp);
 	if (!t->left_out)
-		return;
+		return; /* as nearly always, and of each delta: no scratch for it */
+	ARENA_SCOPE(tmp);
 	growing_close(t);
 	const char *message = arena_printf(tmp, "left out here: %zu bytes in %zu pieces, while the database could not take "
 		"them", t->left_out, t->left_out_pieces);

@@ -6,6 +6,7 @@ struct http *http_new(void)
 {
 	struct http *h = mem_alloc(sizeof(*h));
 	curl_global_init(CURL_GLOBAL_DEFAULT);
+	h->swarm = swarm_new();
 	h->names = names_new();
 	h->share = curl_share_init();
 	if (!h->share || curl_share_setopt(h->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) != CURLSHE_OK)
@@ -23,6 +24,7 @@ void http_free(struct http *h)
 		http_shard_close(&h->shards[i]);
 	for (size_t i = 0; i < HTTP_SHARED; i++)
 		http_shard_close(&h->shared[i]);
+	swarm_free(h->swarm);
 	curl_share_cleanup(h->share);
 	names_free(h->names);
 	curl_global_cleanup();
@@ -47,7 +49,8 @@ static struct http_transfer *transfer_new(struct http *h, struct arena *a, const
 	t->arena = a;
 	t->task = task_self();
 	t->request = rq;
-	t->sink = sink;
+	if (sink)
+		t->sink = *sink;
 	t->started = t->last_byte = clock_ms();
 	t->method = rq->method ? rq->method : rq->body.n ? "POST" : "GET";
 	t->head = buf_new(a, HTTP_HEAD_BYTES);
@@ -76,10 +79,10 @@ static bool still_time(const struct http_transfer *t, int64_t deadline, struct e
 
 static bool transfer_work(struct http_transfer *t, struct err *e)
 {
-	if (!t->sink || !t->sink->work)
+	if (!t->sink.work)
 		return true;
 	t->parked_until = t->started; /* past: no piece wakes it for a limit while it works */
-	return t->sink->work(t->sink->self, e);
+	return t->sink.work(t->sink.self, e);
 }
 
 static bool transfer_wait(struct http_transfer *t, int64_t deadline, struct err *e)

@@ -2,6 +2,7 @@
 /* Inside core/rt only: what the files of the HTTP client share. */
 #pragma once
 #include "clock.h"
+#include "swarm.h"
 #include "http.h"
 #include "loop_uv.h"
 #include "names.h"
@@ -18,12 +19,14 @@ enum { HTTP_HEAD_BYTES = 64 * 1024, HTTP_BODY_DEFAULT = 1024 * 1024 };
 struct http_shard {
 	CURLM *multi; /* made when first used */
 	uv_timer_t *timer;
+	struct swarm *swarm; /* its sockets are members */
 	size_t running;
 };
 
 struct http {
 	struct http_shard shards[HTTP_SHARDS];
 	struct http_shard shared[HTTP_SHARED]; /* for HTTP/2 */
+	struct swarm *swarm;
 	struct names *names;
 	CURLSH *share; /* TLS sessions, so that shards resume each other's */
 	const char *ca_file; /* NULL = libcurl's own default */
@@ -32,14 +35,25 @@ struct http {
 
 enum http_step { HTTP_RESOLVE, HTTP_CONNECT, HTTP_SENT, HTTP_ANSWERED };
 
-/* One call. Lives in the caller's arena; libcurl knows it until the easy handle is removed. */
+/*
+ * One call. Lives in the caller's arena; libcurl knows it until the easy handle is removed. What each piece of the body
+ * touches stands together in front: of ten thousand streams none is in the processor's cache when its piece comes.
+ */
 struct http_transfer {
+	enum http_step step;
+	bool head_ended, body_begun, to_sink, done;
+	int64_t last_byte; /* clock_ms, either way */
+	size_t received;   /* of the body */
+	struct http_sink sink; /* a copy; data NULL = none */
+
+	int64_t started; /* clock_ms */
+	int64_t parked_until;
+	curl_off_t uploaded;
 	struct http *http;
 	struct http_shard *shard; /* NULL while not added */
 	struct task *task;
 	struct arena *arena;
 	const struct http_request *request;
-	const struct http_sink *sink;
 	const char *method, *place; /* "POST", "http://host:port": for messages */
 	const char *host, *port;
 	bool tls, shares; /* shares: its connection, over HTTP/2 where the server speaks it */
@@ -49,12 +63,6 @@ struct http_transfer {
 	struct curl_slist *headers, *resolve;
 	char why[CURL_ERROR_SIZE];
 
-	enum http_step step;
-	int64_t started, last_byte; /* clock_ms; last_byte either way */
-	int64_t parked_until;
-	curl_off_t uploaded;
-	size_t received; /* of the body */
-	bool done;
 	CURLcode result;
 	struct err failure; /* why a callback ended the transfer */
 
@@ -62,7 +70,6 @@ struct http_transfer {
 	struct buf *head; /* name NUL value NUL ... */
 	size_t n_headers;
 	struct buf *body;
-	bool head_ended, body_begun, to_sink;
 };
 
 /* http_setup.c */

@@ -7,12 +7,6 @@
 
 enum { IDLE_CONNECTIONS = 1024 }; /* a shard keeps; a new TLS connection costs more than an idle one */
 
-struct http_socket {
-	uv_poll_t poll;
-	curl_socket_t fd;
-	CURLM *multi;
-};
-
 /* ---- what has finished ---- */
 
 static void shard_reap(CURLM *multi)
@@ -39,56 +33,27 @@ static void shard_act(CURLM *multi, curl_socket_t fd, int events)
 
 /* ---- sockets ---- */
 
-static void socket_closed(uv_handle_t *handle)
+static void on_ready(void *multi, int fd, bool readable, bool writable)
 {
-	free(handle->data);
-}
-
-/* A failed watch stops by itself: libcurl must look, or the fiber sleeps for good. */
-static void on_ready(uv_poll_t *poll, int status, int events)
-{
-	const struct http_socket *s = poll->data;
-	int mask = status < 0 ? CURL_CSELECT_ERR : 0;
-	mask |= events & UV_READABLE ? CURL_CSELECT_IN : 0;
-	mask |= events & UV_WRITABLE ? CURL_CSELECT_OUT : 0;
-	shard_act(s->multi, s->fd, mask);
-}
-
-static struct http_socket *socket_open(CURLM *multi, curl_socket_t fd)
-{
-	struct http_socket *s = mem_alloc(sizeof(*s));
-	*s = (struct http_socket){ .fd = fd, .multi = multi };
-	if (uv_poll_init(loop_uv(), &s->poll, fd) != 0) {
-		free(s);
-		return NULL;
-	}
-	s->poll.data = s;
-	curl_multi_assign(multi, fd, s);
-	return s;
+	shard_act(multi, fd, (readable ? CURL_CSELECT_IN : 0) | (writable ? CURL_CSELECT_OUT : 0));
 }
 
 /* libcurl also announces the removal of sockets that it never announced. */
-static void socket_remove(CURLM *multi, curl_socket_t fd, struct http_socket *s)
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *shard, void *known)
 {
-	if (!s)
-		return;
-	curl_multi_assign(multi, fd, NULL);
-	uv_poll_stop(&s->poll); /* now: the descriptor's number may be in use again before the close */
-	uv_close((uv_handle_t *)&s->poll, socket_closed);
-}
-
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *multi, void *known)
-{
-	struct http_socket *s = known;
+	const struct http_shard *s = shard;
+	struct swarm_member *m = known;
 	(void)easy;
 	if (what == CURL_POLL_REMOVE) {
-		socket_remove(multi, fd, s);
+		curl_multi_assign(s->multi, fd, NULL);
+		swarm_leave(m);
 		return 0;
 	}
-	if (!s && !(s = socket_open(multi, fd)))
-		return -1;
-	int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-	return uv_poll_start(&s->poll, events, on_ready) == 0 ? 0 : -1;
+	if (!m) {
+		m = swarm_join(s->swarm, fd, on_ready, s->multi);
+		curl_multi_assign(s->multi, fd, m);
+	}
+	return swarm_want(m, what & CURL_POLL_IN, what & CURL_POLL_OUT) ? 0 : -1;
 }
 
 /* ---- time ---- */
@@ -118,7 +83,7 @@ static void timer_closed(uv_handle_t *handle)
 static bool multi_setup(struct http_shard *s, bool shared)
 {
 	return curl_multi_setopt(s->multi, CURLMOPT_SOCKETFUNCTION, on_socket) == CURLM_OK
-		&& curl_multi_setopt(s->multi, CURLMOPT_SOCKETDATA, s->multi) == CURLM_OK
+		&& curl_multi_setopt(s->multi, CURLMOPT_SOCKETDATA, s) == CURLM_OK
 		&& curl_multi_setopt(s->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted) == CURLM_OK
 		&& curl_multi_setopt(s->multi, CURLMOPT_TIMERDATA, s->timer) == CURLM_OK
 		&& curl_multi_setopt(s->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS) == CURLM_OK
@@ -126,10 +91,11 @@ static bool multi_setup(struct http_shard *s, bool shared)
 			shared ? CURLPIPE_MULTIPLEX : CURLPIPE_NOTHING) == CURLM_OK;
 }
 
-static bool shard_open(struct http_shard *s, bool shared)
+static bool shard_open(struct http_shard *s, struct swarm *swarm, bool shared)
 {
 	if (s->multi)
 		return true;
+	s->swarm = swarm;
 	s->multi = curl_multi_init();
 	if (!s->multi)
 		return false;
@@ -173,7 +139,7 @@ static struct http_shard *shared_pick(struct http *h)
 bool http_shard_add(struct http_transfer *t, struct err *e)
 {
 	struct http_shard *s = t->shares ? shared_pick(t->http) : shard_pick(t->http);
-	CURLMcode rc = shard_open(s, t->shares) ? curl_multi_add_handle(s->multi, t->easy) : CURLM_INTERNAL_ERROR;
+	CURLMcode rc = shard_open(s, t->http->swarm, t->shares) ? curl_multi_add_handle(s->multi, t->easy) : CURLM_INTERNAL_ERROR;
 	if (rc != CURLM_OK)
 		return FAIL(e, ERR_BUG, "http_internal", "cannot start a transfer: %s", curl_multi_strerror(rc));
 	t->shard = s;

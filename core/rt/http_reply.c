@@ -123,11 +123,11 @@ static void body_begin(struct http_transfer *t)
 {
 	struct http_reply head;
 	t->body_begun = true;
-	t->to_sink = t->sink != NULL;
-	if (!t->sink || !t->sink->head)
+	t->to_sink = t->sink.data != NULL;
+	if (!t->sink.head)
 		return;
 	http_reply_fill(t, &head);
-	t->to_sink = t->sink->head(t->sink->self, t->status, head.content_type);
+	t->to_sink = t->sink.head(t->sink.self, t->status, head.content_type);
 }
 
 static bool body_collect(struct http_transfer *t, struct str piece)
@@ -144,6 +144,6 @@ size_t http_on_body(char *piece, size_t size, size_t n, void *transfer)
 	if (!t->body_begun)
 		body_begin(t);
 	t->received += bytes.n;
-	bool ok = t->to_sink ? t->sink->data(t->sink->self, bytes, &t->failure) : body_collect(t, bytes);
+	bool ok = t->to_sink ? t->sink.data(t->sink.self, bytes, &t->failure) : body_collect(t, bytes);
 	return ok ? bytes.n : 0;
 }

@@ -163,8 +163,15 @@ void pg_array_add(struct buf *b, const char *text)
 
 void pg_array_add_i64(struct buf *b, int64_t n)
 {
+	char digits[24], *p = digits + sizeof(digits);
+	uint64_t left = n < 0 ? -(uint64_t)n : (uint64_t)n;
+	do
+		*--p = (char)('0' + left % 10);
+	while (left /= 10);
+	if (n < 0)
+		*--p = '-';
 	array_next(b);
-	buf_printf(b, "%ld", (long)n);
+	buf_add(b, (struct str){ p, (size_t)(digits + sizeof(digits) - p) });
 }
 
 const char *pg_array_end(struct buf *b)
