@@ -90,10 +90,44 @@ static struct str take_field(struct sse *s, struct str part)
 	return part;
 }
 
+/* It has to outlive its piece, or is not all of the data. */
+static void keep_whole(struct sse *s)
+{
+	if (!s->whole.n)
+		return;
+	buf_add(&s->data, s->whole);
+	if (s->whole_ended)
+		buf_add(&s->data, STR("\n"));
+	s->whole.n = 0;
+}
+
+/* One line of data, as nearly always, is not copied. */
+static void add_data(struct sse *s, struct str part)
+{
+	bool first = !s->whole.n && !s->data.n;
+	if (first && part.n < s->data.limit) {
+		s->whole = part;
+		s->whole_ended = false;
+		return;
+	}
+	keep_whole(s);
+	buf_add(&s->data, part);
+}
+
+static void end_data(struct sse *s)
+{
+	if (s->whole.n && !s->whole_ended) {
+		s->whole_ended = true;
+		return;
+	}
+	keep_whole(s);
+	buf_add(&s->data, STR("\n"));
+}
+
 static void add_value(struct sse *s, struct str part)
 {
 	if (s->target == SSE_DATA)
-		buf_add(&s->data, part);
+		add_data(s, part);
 	if (s->target == SSE_JUNK)
 		s->junk += part.n;
 	if (s->target != SSE_NAME)
@@ -134,12 +168,14 @@ static bool end_event(struct sse *s, struct err *e)
 {
 	struct str name = { s->name, s->name_n };
 	s->name_n = 0;
-	if (s->data.n == 0)
+	if (!s->whole.n && !s->data.n)
 		return true;
 	s->events++;
-	struct str data = { s->data.p, s->data.n - 1 }; /* without the last line's \n */
+	struct str data = s->whole.n ? s->whole : (struct str){ s->data.p, s->data.n - 1 }; /* without the last \n */
+	s->whole.n = 0;
 	bool ok = s->handler(s->self, name, data, e);
-	buf_clear(&s->data);
+	if (s->data.n)
+		buf_clear(&s->data);
 	return ok;
 }
 
@@ -154,7 +190,7 @@ static bool end_line(struct sse *s, struct err *e)
 	s->in_value = false;
 	s->field_n = 0;
 	if (s->target == SSE_DATA)
-		buf_add(&s->data, STR("\n"));
+		end_data(s);
 	return check_limits(s, e);
 }
 
@@ -188,5 +224,6 @@ bool sse_feed(struct sse *s, struct str piece, struct err *e)
 		}
 		piece = (struct str){ piece.p + n, piece.n - n };
 	}
-	return true;
+	keep_whole(s);
+	return check_limits(s, e);
 }

@@ -19,7 +19,9 @@ typedef bool (*sse_handler)(void *self, struct str name, struct str data, struct
 struct sse {
 	sse_handler handler;
 	void *self;
-	struct buf data;              /* of the event that is arriving; its memory serves all events */
+	struct str whole;             /* data that is one line within the piece: used where it stands */
+	bool whole_ended;             /* its line has ended */
+	struct buf data;              /* of an event that is cut or has more lines; its memory serves all events */
 	char name[SSE_NAME_BYTES + 1];
 	size_t name_n;
 	char field[8];                /* the start of the current line's field name */

@@ -140,6 +140,17 @@ void fiber_spares_trim(void)
 		madvise((char *)s + sizeof(*s) - stack_size, stack_size - page_size(), MADV_DONTNEED);
 }
 
+/* What the calls below leave on the stack must stay: theirs is the margin. */
+void fiber_stack_trim(void)
+{
+	enum { MARGIN = 1024 };
+	if (!current || SPARES_MOST == 0)
+		return;
+	size_t above = ((size_t)((char *)__builtin_frame_address(0) - current->stack) - MARGIN) / page_size() * page_size();
+	if (above < current->stack_size)
+		madvise(current->stack, above, MADV_DONTNEED);
+}
+
 static void spares_unmap(void)
 {
 	for (char *stack; (stack = spare_take());)

@@ -14,6 +14,8 @@ enum { FIBER_STACK_DEFAULT = 256 * 1024, FIBER_STACK_MIN = 64 * 1024, FIBER_NAME
 void fiber_stack_size_set(size_t bytes);
 /* Stacks of ended fibers are kept for the next; this gives back what they have touched. Now and then. */
 void fiber_spares_trim(void);
+/* Gives back what the current fiber has touched below where it stands: before a wait of seconds. Outside fibers nothing. */
+void fiber_stack_trim(void);
 /* NULL (errno) when the stack cannot be mapped. body runs at the first resume. */
 struct fiber *fiber_new(const char *name, void (*body)(void *), void *arg);
 /* The body must have returned. NULL is allowed. */

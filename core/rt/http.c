@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The HTTP client: one call from start to end, as its fiber sees it. */
+#include "fiber.h"
 #include "http_impl.h"
 
 struct http *http_new(void)
@@ -87,6 +88,7 @@ static bool transfer_work(struct http_transfer *t, struct err *e)
 
 static bool transfer_wait(struct http_transfer *t, int64_t deadline, struct err *e)
 {
+	fiber_stack_trim(); /* what it took to get here is deeper than what waits */
 	while (!t->done) {
 		t->parked_until = deadline_first(http_due(t), deadline);
 		if (!loop_park(t->parked_until, e) && !t->done && !still_time(t, deadline, e))

@@ -14,6 +14,8 @@ static void touch(struct http_transfer *t, enum http_step step)
 	t->last_byte = (int64_t)uv_now(loop_uv());
 	if (same)
 		return;
+	if (step == HTTP_ANSWERED)
+		curl_easy_setopt(t->easy, CURLOPT_NOPROGRESS, 1L); /* what is sent is of no interest now */
 	int64_t due = http_due(t);
 	if (due != t->parked_until && deadline_first(due, t->parked_until) == due)
 		task_wake(t->task);

@@ -4,7 +4,7 @@
 #include <arpa/inet.h>
 #include <strings.h>
 
-enum { HEADERS_MAX = 100, RECEIVE_BYTES = 8 * 1024, SEND_BYTES = 16 * 1024 };
+enum { HEADERS_MAX = 100, RECEIVE_BYTES = 4 * 1024, SEND_BYTES = 16 * 1024 };
 
 /* ---- what the environment says ---- */
 

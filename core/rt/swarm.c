@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* An epoll descriptor within the loop's own: what is not taken of it in one turn is still ready in the next. */
 #include "swarm.h"
+#include "loop_uv.h"
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -29,12 +30,16 @@ static void member_tell(const struct swarm_member *m, uint32_t events)
 /* Who is told may make others leave, itself too: their place in the turn is empty then. */
 static void on_turn(uv_poll_t *poll, int status, int events)
 {
+	enum { AHEAD = 2 };
 	struct swarm *c = poll->data;
 	(void)status, (void)events;
 	c->n = epoll_wait(c->epoll, c->turn, SWARM_TURN, 0);
-	for (int i = 0; i < c->n; i++)
+	for (int i = 0; i < c->n; i++) {
+		if (i + AHEAD < c->n)
+			__builtin_prefetch(c->turn[i + AHEAD].data.ptr); /* one of ten thousand is in no cache */
 		if (c->turn[i].data.ptr)
 			member_tell(c->turn[i].data.ptr, c->turn[i].events);
+	}
 	c->n = 0;
 }
 

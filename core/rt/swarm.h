@@ -5,7 +5,7 @@
  * speak at once. Never waits.
  */
 #pragma once
-#include "loop_uv.h"
+#include "loop.h"
 
 struct swarm;
 struct swarm_member;
