@@ -5,6 +5,7 @@
 #include "registers.h"
 #include "test.h"
 #include <fenv.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -237,6 +238,52 @@ TEST(a_stack_is_as_large_as_was_asked_for)
 	fiber_stack_size_set(FIBER_STACK_DEFAULT);
 	for (size_t i = 0; i < COUNT(p); i++)
 		CHECK_EQ_I(p[i].rounds, 1);
+}
+
+/* ---- what a waiting one gives back ---- */
+
+static size_t resident_below(uintptr_t at, size_t bytes)
+{
+	unsigned char pages[256] = { 0 };
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), n = 0;
+	char *start = (char *)((at - bytes) / page * page);
+	mincore(start, bytes, pages);
+	for (size_t i = 0; i < bytes / page; i++)
+		n += pages[i] & 1;
+	return n * page;
+}
+
+/* number = what is resident below before, lost = after. */
+static void trim_and_go_on(void *arg)
+{
+	enum { DEEP = FIBER_STACK_DEFAULT / 2 };
+	struct probe *p = arg;
+	volatile char kept[2000];
+	for (size_t i = 0; i < sizeof(kept); i++)
+		kept[i] = (char)(i * 7);
+	fill(DEEP);
+	p->number = resident_below((uintptr_t)kept, DEEP);
+	fiber_stack_trim();
+	p->lost = resident_below((uintptr_t)kept, DEEP);
+	fiber_suspend();
+	for (size_t i = 0; i < sizeof(kept); i++)
+		p->right = p->right && kept[i] == (char)(i * 7);
+	fill(DEEP);
+	p->rounds = 1;
+}
+
+TEST(a_trimmed_stack_keeps_what_stands_and_gives_back_what_was_below)
+{
+	struct probe p[3];
+	run_all(p, COUNT(p), trim_and_go_on);
+	for (size_t i = 0; i < COUNT(p); i++) {
+		CHECK(p[i].right && p[i].rounds == 1);
+#ifndef __SANITIZE_ADDRESS__
+		CHECK(p[i].number > (uint64_t)FIBER_STACK_DEFAULT / 4);
+		CHECK(p[i].lost <= (uint64_t)32 * 1024);
+#endif
+	}
+	fiber_stack_trim(); /* outside fibers there is nothing to give back */
 }
 
 /* ---- names ---- */
