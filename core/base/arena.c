@@ -14,7 +14,8 @@
 #define ARENA_SEPARATE 0
 #endif
 
-enum { BLOCK_BYTES = 4096 - 64, ALIGNMENT = 16 };
+/* Most arenas hold little, some for as long as a stream lives: blocks begin small and double. */
+enum { FIRST_BYTES = 1024 - 64, BLOCK_BYTES = 4096 - 64, ALIGNMENT = 16 };
 
 struct block {
 	struct block *next;
@@ -73,6 +74,11 @@ void arena_free(struct arena *a)
 	free(a);
 }
 
+static size_t next_bytes(const struct arena *a)
+{
+	return a->blocks ? MIN_OF(a->blocks->size * 2, (size_t)BLOCK_BYTES) : FIRST_BYTES;
+}
+
 static struct block *block_add(struct arena *a, size_t size)
 {
 	struct block *b = mem_alloc(sizeof(*b) + size);
@@ -87,7 +93,7 @@ void *arena_alloc(struct arena *a, size_t size)
 	size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 	struct block *b = a->blocks;
 	if (ARENA_SEPARATE || !b || b->size - b->used < size)
-		b = block_add(a, ARENA_SEPARATE ? size : MAX_OF(size, (size_t)BLOCK_BYTES));
+		b = block_add(a, ARENA_SEPARATE ? size : MAX_OF(size, next_bytes(a)));
 	void *p = b->bytes + b->used;
 	b->used += size;
 	return p;
