@@ -170,7 +170,7 @@ def other(folder, argv_of, streams, seconds, rate, least=0.9):
 
 
 def bare(url, streams):
-    return [side("bare_streams"), url.rsplit(":", 1)[1], streams]
+    return [side("bare_streams"), url.rsplit(":", 1)[-1], streams]
 
 
 def python(which):
