@@ -211,7 +211,7 @@ TEST(ended_fibers_give_their_stacks_back)
 	CHECK(count_mappings() <= before + 20); /* one stack kept of each fiber would be thousands */
 }
 
-static void fill(size_t bytes)
+__attribute__((noinline)) static void fill(size_t bytes)
 {
 	enum { STEP = 1024 };
 	volatile char frame[STEP];
