@@ -35,6 +35,15 @@ int net_listen(int backlog, int *port)
 	return fd;
 }
 
+bool net_port_free(int port)
+{
+	struct sockaddr_in address = loopback(port);
+	int fd = socket_new();
+	bool ok = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+	close(fd);
+	return ok;
+}
+
 int net_connect(int port)
 {
 	struct sockaddr_in address = loopback(port);

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 int net_listen(int backlog, int *port); /* non-blocking, any free port */
+bool net_port_free(int port);
 int net_connect(int port);              /* non-blocking; may still be connecting */
 int net_accept(int fd, int64_t deadline, struct err *e);              /* waits */
 bool net_write(int fd, struct str bytes, int64_t deadline, struct err *e); /* waits */

@@ -34,6 +34,13 @@ bool test_check_text(const char *got, const char *want, const char *file, int li
 	TEST_ENTRY(id, run_in_loop, id) \
 	static void id(struct arena *a __attribute__((unused)), struct err *e __attribute__((unused)))
 
+/* Of the waits that a torture goes through: all of them, but under a sanitizer, where each takes ten times as long. */
+#ifdef __SANITIZE_ADDRESS__
+enum { TORTURE_STEP = 3 };
+#else
+enum { TORTURE_STEP = 1 };
+#endif
+
 #define CHECK(condition) test_check((condition), __FILE__, __LINE__, #condition)
 #define CHECK_EQ_I(got, want) test_check_i64((got), (want), __FILE__, __LINE__, #got " == " #want)
 #define CHECK_EQ_S(got, want) test_check_text((got), (want), __FILE__, __LINE__, #got " == " #want)

@@ -26,57 +26,57 @@ static const struct thoughts_limits small = { .flush_bytes = 8, .row_bytes = 200
 
 LOOP_TEST(only_who_has_something_to_say_waits_and_the_first_to_speak_is_first)
 {
-	struct thoughts_queue q;
-	thoughts_queue_init(&q);
-	struct thoughts *x = speaker(a, &q, small, "x"), *y = speaker(a, &q, small, "y"), *z = speaker(a, &q, small, "z");
-	CHECK_EQ_S(waiting(a, &q), "");
+	struct thoughts_queue *q = arena_alloc(a, sizeof(*q)); /* outlives who speaks */
+	thoughts_queue_init(q);
+	struct thoughts *x = speaker(a, q, small, "x"), *y = speaker(a, q, small, "y"), *z = speaker(a, q, small, "z");
+	CHECK_EQ_S(waiting(a, q), "");
 	thought_delta(y, THOUGHT_TEXT, STR("hm"));
 	thought_add(x, THOUGHT_STATUS, "begins", NULL);
 	thought_delta(y, THOUGHT_TEXT, STR("hm"));
-	CHECK_EQ_S(waiting(a, &q), "yx");
+	CHECK_EQ_S(waiting(a, q), "yx");
 	thoughts_pending(y);
 	thoughts_take(y);
-	CHECK_EQ_S(waiting(a, &q), "x");
+	CHECK_EQ_S(waiting(a, q), "x");
 	thought_delta(z, THOUGHT_TEXT, STR("z"));
 	thought_delta(y, THOUGHT_TEXT, STR("more, while that is on its way"));
 	thoughts_unwatch(x);
-	CHECK_EQ_S(waiting(a, &q), "y!z");
+	CHECK_EQ_S(waiting(a, q), "y!z");
 	thoughts_unwatch(z);
 	thought_delta(z, THOUGHT_TEXT, STR("z"));
-	CHECK_EQ_S(waiting(a, &q), "y!");
+	CHECK_EQ_S(waiting(a, q), "y!");
 	thoughts_take(y);
 	thoughts_written(y, INT64_MAX);
-	CHECK_EQ_S(waiting(a, &q), "");
+	CHECK_EQ_S(waiting(a, q), "");
 }
 
 LOOP_TEST(a_row_that_is_full_is_urgent_and_what_did_not_arrive_is_first_again)
 {
-	struct thoughts_queue q;
-	thoughts_queue_init(&q);
-	struct thoughts *x = speaker(a, &q, small, "x"), *y = speaker(a, &q, small, "y"), *z = speaker(a, &q, small, "z");
+	struct thoughts_queue *q = arena_alloc(a, sizeof(*q)); /* outlives who speaks */
+	thoughts_queue_init(q);
+	struct thoughts *x = speaker(a, q, small, "x"), *y = speaker(a, q, small, "y"), *z = speaker(a, q, small, "z");
 	thought_delta(x, THOUGHT_TEXT, STR("short"));
 	thought_delta(y, THOUGHT_TEXT, STR("12345678"));
 	thought_delta(z, THOUGHT_TEXT, STR("z"));
-	CHECK_EQ_S(waiting(a, &q), "y!xz");
-	int64_t since = q.first->next->since_ms;
+	CHECK_EQ_S(waiting(a, q), "y!xz");
+	int64_t since = q->first->next->since_ms;
 	thoughts_take(y);
 	thoughts_take(x);
 	thoughts_put_back(x, since);
 	thoughts_put_back(y, 0);
-	CHECK_EQ_S(waiting(a, &q), "y!xz");
-	CHECK_EQ_I(q.first->next->since_ms, since);
+	CHECK_EQ_S(waiting(a, q), "y!xz");
+	CHECK_EQ_I(q->first->next->since_ms, since);
 }
 
 LOOP_TEST(a_speaker_that_is_gone_waits_no_more)
 {
-	struct thoughts_queue q;
-	thoughts_queue_init(&q);
+	struct thoughts_queue *q = arena_alloc(a, sizeof(*q)); /* outlives who speaks */
+	thoughts_queue_init(q);
 	struct arena *own = arena_new();
-	thought_delta(speaker(own, &q, small, "x"), THOUGHT_TEXT, STR("hm"));
-	struct thoughts *y = speaker(a, &q, small, "y");
+	thought_delta(speaker(own, q, small, "x"), THOUGHT_TEXT, STR("hm"));
+	struct thoughts *y = speaker(a, q, small, "y");
 	thought_delta(y, THOUGHT_TEXT, STR("hm"));
 	arena_free(own);
-	CHECK_EQ_S(waiting(a, &q), "y");
+	CHECK_EQ_S(waiting(a, q), "y");
 }
 
 /* ---- what is bounded ---- */

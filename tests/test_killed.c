@@ -201,10 +201,10 @@ static void kill_at_every_wait(struct arena *a, int sign, struct err *e)
 	r.config = killed_config(r.db.worker_url, r.config.model.base_url);
 	log_level_set(LOG_ERROR + 1);
 	bool killed = true;
-	for (t.k = sign; killed; t.k += sign)
+	for (t.k = sign; killed; t.k += sign * TORTURE_STEP)
 		if (!test_check(try_one(&t, &killed, e), __FILE__, __LINE__, "a trial"))
 			break;
-	printf("    killed at %ld waits\n", labs((long)t.k) - 2);
+	printf("    killed at %ld waits\n", labs((long)t.k) / TORTURE_STEP - 1);
 	CHECK(labs((long)t.k) > 30);
 	log_level_set(LOG_INFO);
 	http_server_close(outside->server);

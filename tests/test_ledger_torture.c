@@ -134,10 +134,10 @@ static void torture(struct arena *a, enum err_kind kind, struct err *e)
 	r.config.poll_ms = 50;
 	r.config.max_attempts = 6;
 	do {
-		t.k++;
+		t.k += TORTURE_STEP;
 		REQUIRE_OK(try_one(&r, &t, e));
 	} while (t.waits >= t.k);
-	printf("    %ld waits failed with %s\n", (long)t.k - 1, err_kind_name(kind));
+	printf("    %ld waits failed with %s\n", (long)t.k / TORTURE_STEP, err_kind_name(kind));
 	CHECK(t.k > 80);
 	log_level_set(LOG_INFO);
 	rig_close(&r);

@@ -129,7 +129,9 @@ TEST(a_model_call_counts_tokens_cost_and_times)
 static void set_port(struct rig *r)
 {
 	int port;
-	close(net_listen(1, &port));
+	do
+		close(net_listen(1, &port));
+	while (!net_port_free(port + 1)); /* of a second process */
 	r->config.metrics_host = "127.0.0.1";
 	r->config.metrics_port = port;
 }

@@ -120,9 +120,9 @@ static void torture(struct arena *a, enum err_kind kind, struct err *e)
 	r.config.poll_ms = 50;
 	r.config.max_attempts = 5;
 	r.config.backoff_base_ms = r.config.backoff_max_ms = 2;
-	for (bool more = true; more; k++)
+	for (bool more = true; more; k += TORTURE_STEP)
 		REQUIRE_OK(try_one(&r, k, kind, &more, e));
-	printf("    %ld waits failed with %s\n", (long)k - 2, err_kind_name(kind));
+	printf("    %ld waits failed with %s\n", (long)k / TORTURE_STEP - 1, err_kind_name(kind));
 	CHECK(k > 50);
 	log_level_set(LOG_INFO);
 	rig_close(&r);

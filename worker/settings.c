@@ -2,16 +2,25 @@
 #include "settings.h"
 #include "agents.h"
 #include "model_api.h"
+#include "options.h"
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+/* Anthropic's own variable is no key for anybody else. */
+static const char *api_key_of(const struct config *c)
+{
+	const struct config_option *o = option_find("model.api_key");
+	bool own = strcmp(c->from[o - config_options], "environment ANTHROPIC_API_KEY") == 0;
+	return own && c->model.api != API_ANTHROPIC ? "" : c->model.api_key;
+}
 
 static struct model_config model_config_of(const struct config *c)
 {
 	return (struct model_config){
 		.base_url = c->model.base_url,
 		.api = model_apis[c->model.api],
-		.api_key = c->model.api_key,
+		.api_key = api_key_of(c),
 		.key_as_bearer = c->model.key_header == KEY_HEADER_BEARER,
 		.version = c->model.version,
 		.name = c->model.name,
