@@ -113,14 +113,15 @@ static int first_own(const struct agent_run *run, const struct pg_rows *turns)
 	return i;
 }
 
-bool conversation_load(struct agent_run *run, struct conversation *c, struct err *e)
+/* The rows are in a. *none: nothing of them is needed any more. */
+static bool load(struct agent_run *run, struct arena *a, struct conversation *c, bool *none, struct err *e)
 {
 	struct pg_rows session, history, turns, before;
 	struct pg_args id = PG_ARGS(PG(run->request_id));
 	struct pg_args most = PG_ARGS(PG(run->request_id), PG(run->is_child ? (int64_t)0 : run->limits.history));
-	struct pg_step steps[] = { conversation_fence(run->arena, run), { &sql_session_open, id, &session },
+	struct pg_step steps[] = { conversation_fence(a, run), { &sql_session_open, id, &session },
 		{ &sql_history, most, &history }, { &sql_turn_load, most, &turns }, { &sql_results_before, id, &before } };
-	if (!conversation_commit(run->arena, run, steps, COUNT(steps), e))
+	if (!conversation_commit(a, run, steps, COUNT(steps), e))
 		return false;
 	if (!session.n)
 		return FAIL(e, ERR_INPUT, "foreign_session", "session %s belongs to another user", run->session_id);
@@ -129,5 +130,24 @@ bool conversation_load(struct agent_run *run, struct conversation *c, struct err
 		return false;
 	fold_begin(c, p);
 	fold_text(c, conversation_first_block(run->arena, run->request, run->context, &before));
+	*none = !history.n && !turns.n;
 	return conversation_replay(c, &turns, first_own(run, &turns), turns.n, true, e);
+}
+
+static void rows_end(void *rows)
+{
+	arena_free(rows);
+}
+
+/* A prompt points into its rows; a conversation that only begins has none, and thousands of them wait for their models. */
+bool conversation_load(struct agent_run *run, struct conversation *c, struct err *e)
+{
+	struct arena *rows = arena_new();
+	bool none = false;
+	bool ok = load(run, rows, c, &none, e);
+	if (none)
+		arena_free(rows);
+	else
+		arena_defer(run->arena, rows_end, rows);
+	return ok;
 }
