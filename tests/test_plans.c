@@ -237,7 +237,7 @@ static const struct probe probes[] = {
 	{ &sql_release, .args = "select id, version, '1', '1', '1', '1' from " ONE_RUNNING, .units = 1,
 		.fixed = 400 },
 	{ &sql_retry_later,
-		.args = "select id, version, '1000', 'busy', 'busy', '1', '1', '1', '1' "
+		.args = "select id, version, '1000', 'busy', 'busy', '1', '1', '1', '1', 'f' "
 			"from " ONE_RUNNING,
 		.units = 1, .fixed = 400 },
 	{ &sql_wait_for_children, .args = "select id, version, 'quotes', '1', '1', '1', '1' from " ONE_RUNNING,

@@ -19,7 +19,7 @@ static struct model_config model_config_of(const struct config *c)
 {
 	return (struct model_config){
 		.base_url = c->model.base_url,
-		.api = model_apis[c->model.api],
+		.api = model_api_find(c->model.api == API_OPENAI ? "openai" : "anthropic"),
 		.api_key = api_key_of(c),
 		.key_as_bearer = c->model.key_header == KEY_HEADER_BEARER,
 		.version = c->model.version,
