@@ -296,13 +296,18 @@ RIG_TEST(an_argument_that_comes_twice_is_refused, ATTACKER)
 	"{ tool: t, input_text: '{{last_user}}' }, { tool: t, input_text: '{{last_user}}' }, { tool: t, input_text: '{{last_user}}' } ]\n" \
 	"  - reply: Done.\n"
 
-/* What takes the square of it would hold up the worker until its lease is gone. */
+/* What takes the square of it would hold up the worker until its lease is gone; under a sanitizer what takes only its time would. */
+#ifdef __SANITIZE_ADDRESS__
+enum { NAMES = 2000 };
+#else
+enum { NAMES = 20000 };
+#endif
 RIG_TEST(arguments_of_many_names_do_not_hold_up_the_worker, EIGHT_CALLS)
 {
 	struct buf *b = buf_new(a, 1 << 18);
 	r->config.model.turn_bytes = 16 << 20;
 	TOOL("{ o: { type: object } }", "  statement: select length(:o::text) > 9 as n\n");
-	for (int i = 0; i < 20000; i++)
+	for (int i = 0; i < NAMES; i++)
 		buf_printf(b, "%s\"%06d\":1", i ? "," : "{\"o\":{", i);
 	buf_add(b, STR("}}"));
 	int64_t id = ask(a, r, buf_str(b).p);

@@ -278,7 +278,7 @@ TEST(a_trimmed_stack_keeps_what_stands_and_gives_back_what_was_below)
 	run_all(p, COUNT(p), trim_and_go_on);
 	for (size_t i = 0; i < COUNT(p); i++) {
 		CHECK(p[i].right && p[i].rounds == 1);
-#ifndef __SANITIZE_ADDRESS__
+#if !defined(__SANITIZE_ADDRESS__) && !defined(DROVER_VALGRIND) /* there a stack keeps its pages */
 		CHECK(p[i].number > (uint64_t)FIBER_STACK_DEFAULT / 4);
 		CHECK(p[i].lost <= (uint64_t)32 * 1024);
 #endif
