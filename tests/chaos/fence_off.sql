@@ -12,5 +12,14 @@ begin
 end
 $$;
 -- What the fence alone should prevent is not to be prevented by these.
-alter table public.tool_executions drop constraint tool_executions_request_id_tool_call_id_key;
+create function public.another_name() returns trigger language plpgsql as $$
+begin
+	if exists (select from public.tool_executions x where x.request_id = new.request_id and x.tool_call_id = new.tool_call_id) then
+		new.tool_call_id := new.tool_call_id || ' ' || gen_random_uuid();
+	end if;
+	return new;
+end
+$$;
+create trigger tool_executions_another_name before insert on public.tool_executions
+	for each row execute function public.another_name();
 alter table public.agent_turns drop constraint agent_turns_request_id_sequence_number_key;
