@@ -11,15 +11,9 @@ void fold_begin(struct conversation *c, struct prompt *p)
 	*c = (struct conversation){ .prompt = p, .stop_reason = "", .text = "", .answer = buf_new(p->arena, ANSWER_BYTES) };
 }
 
-/* Grows by doubling: full when the number of items is a power of two. */
 static struct model_block *appended(struct arena *a, struct model_block *list, size_t n, const struct model_block *b)
 {
-	if ((n & (n - 1)) == 0) {
-		struct model_block *larger = arena_alloc(a, (n ? 2 * n : 1) * sizeof(*larger));
-		if (n)
-			memcpy(larger, list, n * sizeof(*larger));
-		list = larger;
-	}
+	list = arena_grow(a, list, n, sizeof(*list));
 	list[n] = *b;
 	return list;
 }

@@ -84,16 +84,9 @@ static bool id_check(const struct conversation *c, const struct model_block *b, 
 		|| FAIL(e, ERR_BUSY, "model_garbage", "the model gave a tool call an id that another has: %.64s", b->tool_id);
 }
 
-/* Grows by doubling: full when the number of items is a power of two. */
 static void block_add(struct asking *k, const struct model_block *b)
 {
-	size_t n = k->kept.to;
-	if ((n & (n - 1)) == 0) {
-		struct model_block *larger = arena_alloc(k->run->arena, (n ? 2 * n : 1) * sizeof(*larger));
-		if (n)
-			memcpy(larger, k->blocks, n * sizeof(*larger));
-		k->kept.blocks = k->blocks = larger;
-	}
+	k->kept.blocks = k->blocks = arena_grow(k->run->arena, k->blocks, k->kept.to, sizeof(*k->blocks));
 	k->blocks[k->kept.to++] = *b;
 }
 

@@ -101,15 +101,9 @@ static bool take_data(void *self, struct str piece, struct err *e)
 
 /* ---- blocks, in the fiber ---- */
 
-/* Grows by doubling: full when the number of items is a power of two. */
 static void block_keep(struct call *c, const struct model_block *b)
 {
-	if ((c->n & (c->n - 1)) == 0) {
-		struct model_block *larger = arena_alloc(c->scratch, (c->n ? 2 * c->n : 1) * sizeof(*larger));
-		if (c->n)
-			memcpy(larger, c->blocks, c->n * sizeof(*larger));
-		c->blocks = larger;
-	}
+	c->blocks = arena_grow(c->scratch, c->blocks, c->n, sizeof(*c->blocks));
 	c->blocks[c->n++] = *b;
 }
 

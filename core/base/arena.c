@@ -99,6 +99,16 @@ void *arena_alloc(struct arena *a, size_t size)
 	return p;
 }
 
+void *arena_grow(struct arena *a, void *list, size_t n, size_t size)
+{
+	if (n & (n - 1))
+		return list;
+	void *larger = arena_alloc(a, (n ? 2 * n : 1) * size);
+	if (n)
+		memcpy(larger, list, n * size);
+	return larger;
+}
+
 char *arena_text(struct arena *a, struct str s)
 {
 	char *p = arena_alloc(a, s.n + 1);

@@ -14,6 +14,12 @@ void *arena_alloc(struct arena *a, size_t size); /* zeroed */
 char *arena_text(struct arena *a, struct str s); /* NUL-terminated copy */
 char *arena_printf(struct arena *a, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/*
+ * A list of n items of so many bytes with room for one more: itself, or a copy of twice its size. It is full when n is
+ * a power of two, so nobody keeps its size; only for lists that grew by this alone. n 0: list is not read.
+ */
+void *arena_grow(struct arena *a, void *list, size_t n, size_t size);
+
 /* Whatever is acquired is deferred on the next line. */
 void arena_defer(struct arena *a, void (*end)(void *), void *what);
 

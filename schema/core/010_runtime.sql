@@ -1,4 +1,4 @@
--- Model calls: what each took is kept with its turn, and counted in its request at once; what a session remembers.
+-- Model calls: what each took is kept with its turn; what a session remembers.
 -- Locks: ACCESS EXCLUSIVE on agent_turns, agent_sessions while their columns are added.
 alter table public.agent_turns
 	add column model text,
@@ -48,21 +48,6 @@ create function drover.session_history(of_request bigint, most integer) returns 
 $$;
 comment on function drover.session_history(bigint, integer) is 'The requests of its session that a request is told of: those of its user before it that began and have ended, the newest, at most so many. as_it_was: their conversation goes back block for block, since they were of the same type and completed.';
 
-create function drover.spend(of_request bigint, claimed_version integer, input bigint, output bigint, cache_write bigint,
-	cache_read bigint, cost bigint) returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
-begin
-	update public.agent_requests r
-		set input_tokens = r.input_tokens + input, output_tokens = r.output_tokens + output,
-			cache_write_tokens = r.cache_write_tokens + cache_write, cache_read_tokens = r.cache_read_tokens + cache_read,
-			cost_micros = r.cost_micros + cost
-		where r.id = of_request and r.version = claimed_version and r.phase = 'running';
-	if not found then
-		raise exception 'request % is no longer owned at version %', of_request, claimed_version using errcode = 'DV001';
-	end if;
-end
-$$;
-comment on function drover.spend(bigint, integer, bigint, bigint, bigint, bigint, bigint) is 'Counts a model call in its request; first in its transaction, it is the fence: raises DV001 unless the request still runs at this version.';
-
 -- ---- causes of the agent runtime: each is filled in where its tables are made ----
 
 create function drover.why_people(r public.agent_requests) returns setof jsonb
@@ -111,5 +96,4 @@ comment on function drover.why(bigint, jsonb) is 'All causes for which an open r
 revoke execute on all functions in schema drover from public;
 grant insert (recent), update (recent) on public.agent_sessions to drover_worker;
 grant execute on function drover.session_recent(bigint[], bigint[]), drover.session_history(bigint, integer),
-	drover.spend(bigint, integer, bigint, bigint, bigint, bigint, bigint),
 	drover.why_people(public.agent_requests), drover.why_lanes(public.agent_requests) to drover_worker;

@@ -282,7 +282,7 @@ comment on function drover.reserve(bigint, integer, bigint, bigint, bigint, bigi
 
 -- ---- after a call ----
 
-create or replace function drover.spend(of_request bigint, claimed_version integer, input bigint, output bigint, cache_write bigint,
+create function drover.spend(of_request bigint, claimed_version integer, input bigint, output bigint, cache_write bigint,
 	cache_read bigint, cost bigint) returns void language plpgsql set search_path = pg_catalog, pg_temp
 	set plan_cache_mode = force_generic_plan set enable_seqscan = off set jit = off as $$
 declare
@@ -410,4 +410,5 @@ grant execute on function drover.today(), drover.budgets_of(bigint, jsonb), drov
 	drover.open_places(bigint, text[]), drover.drop_void(text, text, date),
 	drover.judge_budget(drover.budgets, bigint, date, bigint, bigint, bigint, bigint),
 	drover.reserve(bigint, integer, bigint, bigint, bigint, bigint, jsonb), drover.tend_budgets(), drover.budget_key(text, text),
-	drover.set_budget(text, text, bigint, bigint), drover.clear_budget(text, text), drover.budgets_used(jsonb) to drover_worker;
+	drover.set_budget(text, text, bigint, bigint), drover.clear_budget(text, text), drover.budgets_used(jsonb),
+	drover.spend(bigint, integer, bigint, bigint, bigint, bigint, bigint) to drover_worker;
